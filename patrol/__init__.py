@@ -1,0 +1,1 @@
+"""The rules of the station: no HTTP, no GraphQL, no Firebase in here."""

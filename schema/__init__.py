@@ -1,0 +1,1 @@
+"""The GraphQL contracts and the planner that turns an operation into SQL."""

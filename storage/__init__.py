@@ -1,0 +1,1 @@
+"""What is kept: tables, database, buckets, job queue and the servers of one machine."""

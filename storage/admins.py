@@ -1,0 +1,53 @@
+"""Administrators' tokens, and the append-only log of what was done with rights that others do not have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Identity, LargeBinary, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from storage.base import NOW, Kept, Xid8
+
+
+class AdminToken(Kept, table=True):
+    """A token of an administrator; only its SHA-256 is kept."""
+
+    __tablename__ = "admin_token"
+
+    name: str
+    prefix: str
+    token_sha256: bytes = Field(sa_type=LargeBinary, unique=True)
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class AuditEntry(SQLModel, table=True):
+    """One act. Appended unchained, so that writers never wait for each other; sealed by the worker afterwards."""
+
+    __tablename__ = "audit_entry"
+
+    id: int | None = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
+    )
+    at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    xid: str = Field(sa_type=Xid8, sa_column_kwargs={"server_default": text("pg_current_xact_id()")})
+    principal: str
+    act: str
+    subject: str
+    detail: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
+
+
+class AuditSeal(SQLModel, table=True):
+    """A link of the hash chain over audit entries: everything visible at `snapshot` and not at the one before."""
+
+    __tablename__ = "audit_seal"
+
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    sealed_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    snapshot: str
+    entries: int
+    sha256: bytes = Field(sa_type=LargeBinary)

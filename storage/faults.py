@@ -1,0 +1,61 @@
+"""The one tree of faults that storage raises, so that upper rooms catch what they can answer and nothing else.
+
+    StorageFault
+    ├── StoreUnavailable   the object store did not answer; the same call may succeed later
+    ├── StoreRefused       the object store answered no; repeating gives the same answer
+    ├── ObjectMissing      the object, or that version of it, is not there
+    ├── ObjectTooLarge     more bytes than the caller allowed
+    ├── ContentDiffers     the bytes are not the ones that were declared
+    ├── DatabaseUnavailable  PostgreSQL did not answer; the same call may succeed later
+    ├── DatabaseUnfit      PostgreSQL answers, but not one that this product may run on
+    └── PrincipalRevoked   the session, key or token behind a request is no longer good
+
+The docstring of a class is its message unless the raiser knows better.
+"""
+
+from __future__ import annotations
+
+
+class StorageFault(Exception):
+    """What is kept cannot be reached, or refuses."""
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.message = detail or (self.__doc__ or "").strip().splitlines()[0]
+        super().__init__(self.message)
+
+
+class StoreUnavailable(StorageFault):
+    """The object store does not answer."""
+
+
+class StoreRefused(StorageFault):
+    """The object store refused the request."""
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None) -> None:
+        """`code` is the store's own S3 error code, such as AccessDenied."""
+        super().__init__(detail)
+        self.code = code
+
+
+class ObjectMissing(StorageFault):
+    """The object store has no such object."""
+
+
+class ObjectTooLarge(StorageFault):
+    """There are more bytes than are allowed here."""
+
+
+class ContentDiffers(StorageFault):
+    """The bytes are not the ones that were declared."""
+
+
+class DatabaseUnavailable(StorageFault):
+    """PostgreSQL does not answer."""
+
+
+class DatabaseUnfit(StorageFault):
+    """This database cannot be used."""
+
+
+class PrincipalRevoked(StorageFault):
+    """The credential is no longer good."""

@@ -1,0 +1,299 @@
+"""What must happen after a transaction is written down inside it: the queue as doors and staff see it.
+
+The tables and their statements are those of pgqueuer. Two things are ours: no NOTIFY leaves a data transaction
+(its lock at commit is global, 10k → 4k transactions a second), so whoever enqueued pokes `JOB_CHANNEL` after the
+commit; and a `dedupe_key` never swallows work that a running job can no longer see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+import orjson
+from pgqueuer.adapters.persistence.qb import (
+    QueryBuilderEnvironment,
+    QueryQueueBuilder,
+    QuerySchedulerBuilder,
+)
+from pgqueuer.db import AsyncpgDriver
+from pgqueuer.domain.settings import DBSettings, Durability
+from pgqueuer.queries import Queries
+from pgqueuer.types import Channel
+from sqlalchemy import CheckConstraint, Interval
+from sqlmodel import Field, SQLModel
+
+JOB_CHANNEL: Final = "patrol_jobs"
+
+# Constructed, not read: pgqueuer would take table names from variables as common as CHANNEL or FUNCTION.
+QUEUE_NAMES: Final = DBSettings.model_construct(
+    prefix="",
+    db_schema="public",
+    channel=Channel(JOB_CHANNEL),
+    function="fn_pgqueuer_changed",
+    statistics_table="pgqueuer_statistics",
+    queue_status_type="pgqueuer_status",
+    queue_table="pgqueuer",
+    queue_table_log="pgqueuer_log",
+    trigger="tg_pgqueuer_changed",
+    schedules_table="pgqueuer_schedules",
+    durability=Durability.durable,
+    widen_id=True,
+)
+_ENVIRONMENT: Final = QueryBuilderEnvironment(QUEUE_NAMES)
+_QUEUE: Final = QueryQueueBuilder(QUEUE_NAMES)
+_SCHEDULER: Final = QuerySchedulerBuilder(QUEUE_NAMES)
+
+# Holds a waiting job back (a claim skips locked rows) until the caller's data is committed.
+HOLD_WAITING: Final = """
+select id from pgqueuer where dedupe_key = $1 and status = 'queued' for key share
+"""
+
+# Failed jobs with the reason of their last failure, newest first.
+FAILED: Final = """
+select job.id, job.entrypoint, job.payload, job.updated, reason.traceback
+from pgqueuer job
+left join lateral (
+    select log.traceback from pgqueuer_log log
+    where log.job_id = job.id and log.status = 'failed' order by log.id desc limit 1
+) reason on true
+where job.status = 'failed' and ($2::bigint is null or job.id < $2)
+order by job.id desc limit $1
+"""
+
+# How much of each kind waits, runs and has failed, and how late the oldest due job is.
+BACKLOG: Final = """
+select entrypoint as name,
+       count(*) filter (where status = 'queued') as waiting,
+       count(*) filter (where status = 'picked') as running,
+       count(*) filter (where status = 'failed') as failed,
+       max(now() - execute_after) filter (where status = 'queued' and execute_after < now()) as late_by
+from pgqueuer group by entrypoint order by entrypoint
+"""
+
+# History of jobs that are over; the history of a job still kept (waiting, running, failed) explains it.
+TIDY_HISTORY: Final = """
+delete from pgqueuer_log where id = any(array(
+    select log.id from pgqueuer_log log
+    where log.created < now() - $1::interval
+      and not exists (select from pgqueuer job where job.id = log.job_id)
+    order by log.created limit $2))
+"""
+
+# Failed jobs that nobody wanted for a very long time.
+TIDY_FAILED: Final = """
+delete from pgqueuer where id = any(array(
+    select id from pgqueuer where status = 'failed' and updated < now() - $1::interval limit $2))
+"""
+
+
+class Retry(Exception):
+    """Raised by a handler: run this job again after a delay; it does not count as a failure."""
+
+    def __init__(self, after: timedelta = timedelta(0), reason: str = "asked to run again") -> None:
+        super().__init__(reason)
+        self.after = max(after, timedelta(0))
+
+
+class JobSchedule(SQLModel, table=True):
+    """When a repeated job is due next: one row for all workers, so that each turn is taken once."""
+
+    __tablename__ = "job_schedule"
+    __table_args__ = (CheckConstraint("every > interval '0'", name="every"),)
+
+    name: str = Field(primary_key=True)
+    every: timedelta = Field(sa_type=Interval)
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of a job as its handler sees it. `attempt` counts from 1 and counts runs that a crash cut short."""
+
+    id: int
+    name: str
+    payload: bytes
+    attempt: int
+    enqueued_at: datetime
+
+    def data(self) -> Any:
+        """The payload as decoded JSON, as `enqueue` was given it."""
+        return orjson.loads(self.payload)
+
+
+Handler = Callable[[Job], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """How jobs of one name are run.
+
+    `lane` is a share of the worker that no other lane can use up. After `attempts` failed runs the job is kept as
+    failed; between them the pause doubles from `first_pause` up to `longest_pause`. A run longer than `time_limit`
+    is cancelled and counts as failed. A handler must be idempotent: a run is repeated if its worker dies before
+    the outcome is written.
+    """
+
+    run: Handler
+    lane: str = "ordinary"
+    attempts: int = 8
+    first_pause: timedelta = timedelta(seconds=1)
+    longest_pause: timedelta = timedelta(minutes=5)
+    time_limit: timedelta = timedelta(minutes=5)
+
+    def pause(self, failures: int) -> timedelta:
+        """The pause after the given number of failed runs (from 1)."""
+        doublings = min(failures - 1, 32)
+        return min(self.first_pause * 2**doublings, self.longest_pause)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A job that is enqueued again and again, once for all workers; missed turns are made up by a single one.
+
+    While one turn waits or runs, the next is skipped, so turns never overlap.
+    """
+
+    name: str
+    every: timedelta
+    payload: bytes = b"{}"
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job that was given up, with the reason: error class, message and Python traceback of its last run."""
+
+    id: int
+    name: str
+    payload: bytes
+    failed_at: datetime
+    error: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What one kind of job has in the queue. `late_by` is the delay of the oldest job that is due."""
+
+    name: str
+    waiting: int
+    running: int
+    failed: int
+    late_by: timedelta | None
+
+
+def queries_over(driver: AsyncpgDriver) -> Queries:
+    """pgqueuer's statements over a connection, with our fixed names."""
+    return Queries(driver, qbe=_ENVIRONMENT, qbq=_QUEUE, qbs=_SCHEDULER)
+
+
+async def enqueue(
+    conn: asyncpg.Connection,
+    job: str,
+    payload: bytes | Mapping[str, Any],
+    *,
+    run_after: timedelta | None = None,
+    priority: int = 0,
+    dedupe_key: str | None = None,
+) -> int:
+    """Adds a job in the caller's transaction and returns its id; after the commit the caller pokes.
+
+    A mapping is kept as JSON. `run_after` counts from the start of the transaction. Higher `priority` runs first
+    within a lane. While a job with the same `dedupe_key` waits, no second one is added and its id is returned; it
+    cannot start before the caller commits. A job that already runs may have read before this change, so it does
+    not count: one successor is added. Two transactions that add the same key wait for each other; a transaction
+    that adds several keys should add them in sorted order.
+    """
+    body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+    queue = queries_over(AsyncpgDriver(conn))
+    keys = (dedupe_key, f"{dedupe_key} (next)", None) if dedupe_key else (None,)
+    for key in keys:
+        added = await queue.enqueue(
+            job, body, priority, run_after, dedupe_key=key, on_conflict="skip"
+        )
+        if added[0] is not None:
+            return int(added[0])
+        waiting = await conn.fetchval(HOLD_WAITING, key)
+        if waiting is not None:
+            return int(waiting)
+    raise AssertionError("a job without a dedupe key is always added")
+
+
+async def enqueue_turn(conn: asyncpg.Connection, turn: Every) -> None:
+    """Adds the due turn of a repeated job unless the turn before it still waits or runs."""
+    await queries_over(AsyncpgDriver(conn)).enqueue(
+        turn.name,
+        turn.payload,
+        turn.priority,
+        dedupe_key=f"every: {turn.name}",
+        on_conflict="skip",
+    )
+
+
+async def poke_workers(conn: asyncpg.Connection) -> None:
+    """Wakes every worker. Call it after the commit, on a connection with no transaction open."""
+    await conn.execute(f"notify {JOB_CHANNEL}")
+
+
+async def failed_jobs(
+    conn: asyncpg.Connection, *, limit: int = 100, before: int | None = None
+) -> list[FailedJob]:
+    """The jobs that were given up, newest first; `before` is the id of the last one of the page before."""
+    found = []
+    for row in await conn.fetch(FAILED, limit, before):
+        why = orjson.loads(row["traceback"] or "{}")
+        found.append(
+            FailedJob(
+                id=row["id"],
+                name=row["entrypoint"],
+                payload=row["payload"],
+                failed_at=row["updated"],
+                error=why.get("exception_type", ""),
+                message=why.get("exception_message", ""),
+                traceback=why.get("traceback", ""),
+            )
+        )
+    return found
+
+
+async def run_again(conn: asyncpg.Connection, job_id: int) -> bool:
+    """Puts a failed job back in the queue with all its attempts; False if it is not among the failed.
+
+    If a job with the same dedupe key waits or runs, that job does the work and the failed one stays.
+    """
+    try:
+        async with conn.transaction():
+            if not await conn.fetchval(
+                "select true from pgqueuer where id = $1 and status = 'failed' for update", job_id
+            ):
+                return False
+            await queries_over(AsyncpgDriver(conn)).requeue_jobs([job_id])  # type: ignore[list-item]  # JobId is a NewType of int
+    except asyncpg.UniqueViolationError:
+        return False
+    return True
+
+
+async def backlog(conn: asyncpg.Connection) -> list[Backlog]:
+    """What waits, runs and has failed, by kind of job; for metrics and for the auditor."""
+    return [Backlog(**dict(row)) for row in await conn.fetch(BACKLOG)]
+
+
+async def tidy(
+    conn: asyncpg.Connection,
+    *,
+    keep_history: timedelta = timedelta(days=7),
+    keep_failed: timedelta = timedelta(days=365),
+    batch: int = 2000,
+) -> int:
+    """Deletes one batch of old history and returns how many rows; call again until it returns 0.
+
+    A successful job leaves the queue at once; what grows is its history (three short rows a job).
+    """
+    history = await conn.execute(TIDY_HISTORY, keep_history, batch)
+    failed = await conn.execute(TIDY_FAILED, keep_failed, batch)
+    return int(history.split()[-1]) + int(failed.split()[-1])
