@@ -34,7 +34,9 @@ class AuditEntry(SQLModel, table=True):
         default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
     )
     at: datetime = Field(sa_column_kwargs={"server_default": NOW})
-    xid: str = Field(sa_type=Xid8, sa_column_kwargs={"server_default": text("pg_current_xact_id()")})
+    xid: str = Field(
+        sa_type=Xid8, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
+    )
     principal: str
     act: str
     subject: str

@@ -23,7 +23,9 @@ class SosAlert(Synced, table=True):
     __tablename__ = "sos_alert"
     __table_args__ = (
         synced_index("sos_alert"),
-        Index("sos_alert_open_idx", "scope_id", "raised_at", postgresql_where=text("status = 'OPEN'")),
+        Index(
+            "sos_alert_open_idx", "scope_id", "raised_at", postgresql_where=text("status = 'OPEN'")
+        ),
         Index(
             "sos_alert_open_post_key",
             "post_id",

@@ -31,6 +31,15 @@ class Xid8(UserDefinedType[str]):
         return "xid8"
 
 
+class PgSnapshot(UserDefinedType[str]):
+    """A set of visible transactions, as `xmin:xmax:xip,…`."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "pg_snapshot"
+
+
 ischema_names["xid8"] = Xid8
 
 NOW = text("now()")

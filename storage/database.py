@@ -128,7 +128,9 @@ class Database:
                 yield entered
 
     @asynccontextmanager
-    async def write(self, principal: Principal, role: Role = Role.WRITER) -> AsyncIterator[Connection]:
+    async def write(
+        self, principal: Principal, role: Role = Role.WRITER
+    ) -> AsyncIterator[Connection]:
         """As `enter`, in one transaction that commits when the block ends: the only commit point of an operation."""
         async with self.enter(role, principal) as entered:
             async with entered.connection.transaction():

@@ -8,7 +8,11 @@
     ├── ContentDiffers     the bytes are not the ones that were declared
     ├── DatabaseUnavailable  PostgreSQL did not answer; the same call may succeed later
     ├── DatabaseUnfit      PostgreSQL answers, but not one that this product may run on
-    └── PrincipalRevoked   the session, key or token behind a request is no longer good
+    ├── PrincipalRevoked   the session, key or token behind a request is no longer good
+    ├── ProgramMissing     a server program is not installed
+    ├── DirectoryInUse     another process owns this data directory
+    ├── DirectoryUnusable  the data directory cannot be used by this user or this version
+    └── ServerFailed       a server did not start or died
 
 The docstring of a class is its message unless the raiser knows better.
 """
@@ -59,3 +63,19 @@ class DatabaseUnfit(StorageFault):
 
 class PrincipalRevoked(StorageFault):
     """The credential is no longer good."""
+
+
+class ProgramMissing(StorageFault):
+    """A server program is not installed; the message names the package that brings it."""
+
+
+class DirectoryInUse(StorageFault):
+    """Another live process owns the data directory."""
+
+
+class DirectoryUnusable(StorageFault):
+    """The data directory belongs to another user, another version, or cannot be entered."""
+
+
+class ServerFailed(StorageFault):
+    """A server did not become ready or died; the message ends with the tail of its log."""

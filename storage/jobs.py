@@ -23,8 +23,6 @@ from pgqueuer.db import AsyncpgDriver
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.queries import Queries
 from pgqueuer.types import Channel
-from sqlalchemy import CheckConstraint, Interval
-from sqlmodel import Field, SQLModel
 
 JOB_CHANNEL: Final = "patrol_jobs"
 
@@ -98,17 +96,6 @@ class Retry(Exception):
         self.after = max(after, timedelta(0))
 
 
-class JobSchedule(SQLModel, table=True):
-    """When a repeated job is due next: one row for all workers, so that each turn is taken once."""
-
-    __tablename__ = "job_schedule"
-    __table_args__ = (CheckConstraint("every > interval '0'", name="every"),)
-
-    name: str = Field(primary_key=True)
-    every: timedelta = Field(sa_type=Interval)
-    due_at: datetime
-
-
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run of a job as its handler sees it. `attempt` counts from 1 and counts runs that a crash cut short."""
@@ -146,21 +133,10 @@ class JobKind:
 
     def pause(self, failures: int) -> timedelta:
         """The pause after the given number of failed runs (from 1)."""
-        doublings = min(failures - 1, 32)
-        return min(self.first_pause * 2**doublings, self.longest_pause)
-
-
-@dataclass(frozen=True, slots=True)
-class Every:
-    """A job that is enqueued again and again, once for all workers; missed turns are made up by a single one.
-
-    While one turn waits or runs, the next is skipped, so turns never overlap.
-    """
-
-    name: str
-    every: timedelta
-    payload: bytes = b"{}"
-    priority: int = 0
+        doublings = 2 ** min(failures - 1, 32)
+        # Compared in seconds: a timedelta of years times a doubling would overflow.
+        seconds = self.first_pause.total_seconds() * doublings
+        return timedelta(seconds=min(seconds, self.longest_pause.total_seconds()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +185,8 @@ async def enqueue(
     not count: one successor is added. Two transactions that add the same key wait for each other; a transaction
     that adds several keys should add them in sorted order.
     """
+    if not conn.is_in_transaction():
+        raise RuntimeError("a job belongs into the transaction of its data")
     body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
     queue = queries_over(AsyncpgDriver(conn))
     keys = (dedupe_key, f"{dedupe_key} (next)", None) if dedupe_key else (None,)
@@ -222,17 +200,6 @@ async def enqueue(
         if waiting is not None:
             return int(waiting)
     raise AssertionError("a job without a dedupe key is always added")
-
-
-async def enqueue_turn(conn: asyncpg.Connection, turn: Every) -> None:
-    """Adds the due turn of a repeated job unless the turn before it still waits or runs."""
-    await queries_over(AsyncpgDriver(conn)).enqueue(
-        turn.name,
-        turn.payload,
-        turn.priority,
-        dedupe_key=f"every: {turn.name}",
-        on_conflict="skip",
-    )
 
 
 async def poke_workers(conn: asyncpg.Connection) -> None:

@@ -20,3 +20,13 @@ class SigningKey(SQLModel, table=True):
     created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
     signs_from: datetime
     believed_until: datetime | None = None
+
+
+READ_KEYS = "select kid, wrapped, signs_from, believed_until from signing_key order by signs_from"
+"""Every key, oldest first."""
+
+INSERT_KEY = "insert into signing_key (kid, wrapped, signs_from) values ($1, $2, $3)"
+"""Adds a key."""
+
+RETIRE_KEY = "update signing_key set believed_until = now() where kid = $1 returning kid"
+"""Stops believing a key."""

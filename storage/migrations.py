@@ -22,6 +22,7 @@ _ONE_AT_A_TIME = 0x5A7E  # the advisory lock of migrations; any constant that no
 
 def engine_for(url: str) -> AsyncEngine:
     """An engine for migrations only; requests go through `storage.database`."""
+
     # Reads as a plain string on purpose: `URL` drops the `host` of a Unix socket address when rendered.
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(url, statement_cache_size=0)
@@ -69,7 +70,11 @@ async def migrate(owner_url: str, revision: str = "head", *, login: str | None =
                 await connection.execute(text(f'grant patrol_app to "{quoted}"'))
                 await connection.commit()
             return await connection.run_sync(_current) or ""
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+    except (
+        OSError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.InvalidAuthorizationSpecificationError,
+    ) as error:
         raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {error}") from error
     finally:
         await engine.dispose()
@@ -100,6 +105,8 @@ async def pending(url: str) -> bool:
 
 def run_script(connection: Connection, script: str) -> None:
     """Runs several statements at once, which a prepared statement cannot, in the migration's own transaction."""
-    connection.execute(text("select 1"))  # the driver begins its transaction with the first statement
+    connection.execute(
+        text("select 1")
+    )  # the driver begins its transaction with the first statement
     driver = connection.connection.dbapi_connection
     driver.run_async(lambda raw: raw.execute(script))  # type: ignore[union-attr] # asyncpg's adapter has it

@@ -18,4 +18,3 @@ class Station(Synced, table=True):
     name_th: str
     latitude: float
     longitude: float
-

@@ -6,7 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -103,3 +111,23 @@ class SyncSet(SQLModel, table=True):
     id: bytes = Field(sa_type=LargeBinary, primary_key=True)
     content: list[Any] = Field(sa_type=JSONB)
     created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+
+
+READ_PULL_STATE = """
+select pg_current_snapshot()::text as snapshot, clock_timestamp() as now,
+       (select id from sync_epoch order by number desc limit 1) as epoch
+"""
+"""The snapshot that this transaction reads in, and the current epoch."""
+
+READ_LANES = """
+select lane, applied_sequence from sync_lane where device_id = $1 and officer_id = $2 order by lane
+"""
+"""How far one officer's outbox on one device was applied."""
+
+REMEMBER_SET = (
+    "insert into sync_set (id, content) values ($1, $2::jsonb) on conflict (id) do nothing"
+)
+"""Keeps a set under its hash."""
+
+RECALL_SET = "select content from sync_set where id = $1"
+"""The set of a hash."""

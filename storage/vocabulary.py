@@ -1,107 +1,177 @@
-"""The words that columns may hold: one place for the database's checks, the rules and the GraphQL enums.
+"""The fixed words of the trade, so that tables, rules, contracts and imports spell them the same way.
 
-The line under a word is its meaning, and becomes its description in the SDL.
+Every member carries one sentence that says what it means (`member.description`); the class docstring says what the
+whole word list is for. Both are meant to be shown to people: in the SDL, in the import guide, in the CLI's help.
+The values are stable: clients store them, so a member may be added but never renamed or reused.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
-class Words(StrEnum):
-    """A vocabulary whose members carry their meaning."""
+class Term(StrEnum):
+    """A word list whose members are plain strings that know their own meaning."""
 
-    meaning: str
+    description: str
 
-    def __new__(cls, value: str, meaning: str = "") -> Words:
-        word = str.__new__(cls, value)
-        word._value_ = value
-        word.meaning = meaning
-        return word
-
-
-class OfficerRole(Words):
-    """What an officer may do."""
-
-    OFFICER = "OFFICER", "Patrols, records and answers."
-    SUPERVISOR = "SUPERVISOR", "Also enrols phones, dispatches and decides about refused records."
+    def __new__(cls, value: str, description: str) -> Self:
+        """One member: the stored word and its meaning in one sentence."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.description = description
+        return member
 
 
-class ZoneKind(Words):
-    """What an area is for."""
+class ZoneKind(Term):
+    """What a zone on the map is for."""
 
-    SAFETY_ZONE = "SAFETY_ZONE", "The area of a Smart Safety Zone."
-    PATROL_BEAT = "PATROL_BEAT", "The area of one patrol."
-    COMMUNITY = "COMMUNITY", "The area where a community lives."
-    POINT_OF_INTEREST = "POINT_OF_INTEREST", "A place with rules of its own: a market, school or temple."
-
-
-class CameraKind(Words):
-    """How a camera is built."""
-
-    FIXED = "FIXED", "Looks in one direction."
-    PTZ = "PTZ", "Pans, tilts and zooms."
-    DOME = "DOME", "Looks down, all around."
-    TRAFFIC = "TRAFFIC", "Watches a road or junction."
-    BODY = "BODY", "Worn by an officer."
+    SAFETY_ZONE = "SAFETY_ZONE", "The area of a Smart Safety Zone, the scope that partners share."
+    COMMUNITY = "COMMUNITY", "A registered community (chumchon) with its own committee."
+    PATROL_BEAT = "PATROL_BEAT", "The area that one patrol covers in a shift."
+    RISK_SPOT = (
+        "RISK_SPOT",
+        "A small area that needs attention: a dark lane, a black spot of accidents.",
+    )
+    SCHOOL_ZONE = "SCHOOL_ZONE", "Streets around a school, watched when children come and go."
+    EVENT = "EVENT", "An area that matters for a while: a market day, a festival, a road closure."
 
 
-class IncidentCategory(Words):
-    """What happened."""
+class CameraKind(Term):
+    """What a camera is built to see."""
 
-    THEFT = "THEFT", "Something was taken without force."
-    ROBBERY = "ROBBERY", "Something was taken with force or threat."
+    FIXED = "FIXED", "A camera that always looks the same way."
+    PTZ = "PTZ", "A camera that can pan, tilt and zoom."
+    DOME = "DOME", "A wide view of a whole junction or square."
+    LICENSE_PLATE = "LICENSE_PLATE", "A camera that reads number plates."
+    TRAFFIC = "TRAFFIC", "A camera of the traffic direction system."
+    SOS_POST = "SOS_POST", "The camera in an SOS pole, beside the alarm button."
+
+
+class IncidentCategory(Term):
+    """What happened, in the words of a community police station."""
+
+    THEFT = "THEFT", "Something was stolen without force."
+    ROBBERY = "ROBBERY", "Something was taken by force or threat."
     BURGLARY = "BURGLARY", "Somebody broke into a building."
-    ASSAULT = "ASSAULT", "Somebody was attacked."
-    DRUGS = "DRUGS", "Possession, use or sale of drugs."
-    TRAFFIC_ACCIDENT = "TRAFFIC_ACCIDENT", "A collision on the road."
-    TRAFFIC_OBSTRUCTION = "TRAFFIC_OBSTRUCTION", "Something blocks the road."
-    NOISE = "NOISE", "A disturbance by noise."
-    SUSPICIOUS_PERSON = "SUSPICIOUS_PERSON", "Somebody behaves suspiciously."
-    MISSING_PERSON = "MISSING_PERSON", "Somebody is missed."
-    FIRE = "FIRE", "Something burns."
-    FLOOD = "FLOOD", "Water where it should not be."
+    ASSAULT = "ASSAULT", "Somebody was attacked or hurt by another person."
+    DOMESTIC_VIOLENCE = "DOMESTIC_VIOLENCE", "Violence inside a family or household."
+    DRUGS = "DRUGS", "Use, possession or sale of narcotics."
+    FRAUD = "FRAUD", "Somebody was cheated of money or goods, also online."
+    VANDALISM = "VANDALISM", "Property was damaged on purpose."
+    TRAFFIC_ACCIDENT = "TRAFFIC_ACCIDENT", "A crash or fall in traffic."
+    TRAFFIC_OBSTRUCTION = "TRAFFIC_OBSTRUCTION", "A road is blocked or a vehicle stands in the way."
+    NOISE = "NOISE", "Noise or another nuisance that disturbs neighbours."
+    SUSPICIOUS_PERSON = "SUSPICIOUS_PERSON", "Somebody behaves in a way that worries people."
+    SUSPICIOUS_OBJECT = "SUSPICIOUS_OBJECT", "A thing was left that may be dangerous."
+    MISSING_PERSON = "MISSING_PERSON", "Somebody is missing or lost, or was found and is unknown."
+    ILLEGAL_CROSSING = (
+        "ILLEGAL_CROSSING",
+        "People or goods crossed the border outside a checkpoint.",
+    )
+    FIRE = "FIRE", "Something burns or smokes."
+    FLOOD = "FLOOD", "Water on streets or in houses."
+    MEDICAL = "MEDICAL", "Somebody is ill or injured without another's doing."
+    ANIMAL = "ANIMAL", "A dangerous, stray or injured animal."
     LOST_PROPERTY = "LOST_PROPERTY", "Something was lost or found."
-    TOURIST_ASSISTANCE = "TOURIST_ASSISTANCE", "A visitor needs help."
-    OTHER = "OTHER", "None of the other words."
+    TOURIST_ASSISTANCE = "TOURIST_ASSISTANCE", "A visitor needs help, directions or an interpreter."
+    OTHER = "OTHER", "Anything that no other category names; the description says what."
 
 
-class IncidentSeverity(Words):
-    """How much harm is done or threatens, least first."""
+class IncidentSeverity(Term):
+    """How much an incident presses."""
 
-    LOW = "LOW", "No danger; can wait."
-    MEDIUM = "MEDIUM", "Needs an officer today."
-    HIGH = "HIGH", "Needs an officer now."
-    CRITICAL = "CRITICAL", "A life is in danger."
+    LOW = "LOW", "To be noted; nobody has to hurry."
+    MEDIUM = "MEDIUM", "To be dealt with in this shift."
+    HIGH = "HIGH", "Somebody should go there now."
+    CRITICAL = "CRITICAL", "Life or safety is at stake."
 
 
-class IncidentStatus(Words):
-    """Where an incident stands."""
+class IncidentStatus(Term):
+    """Where the work on an incident stands."""
 
-    OPEN = "OPEN", "Reported, nobody works on it yet."
+    OPEN = "OPEN", "Reported; nobody works on it yet."
     IN_PROGRESS = "IN_PROGRESS", "An officer works on it."
-    RESOLVED = "RESOLVED", "Dealt with; waits for a supervisor."
+    RESOLVED = "RESOLVED", "The officer is done; a supervisor may look at it."
     CLOSED = "CLOSED", "Finished for good."
 
 
-class AlertSource(Words):
-    """Who called for help."""
+class AlertSource(Term):
+    """Where an SOS came from."""
 
-    OFFICER = "OFFICER", "An officer, on the phone."
-    POST = "POST", "The button of an SOS post."
-    CITIZEN = "CITIZEN", "A citizen, through a web link."
-
-
-class AlertStatus(Words):
-    """Where a call for help stands."""
-
-    OPEN = "OPEN", "Nobody has answered yet."
-    ACKNOWLEDGED = "ACKNOWLEDGED", "An officer has answered."
-    CLOSED = "CLOSED", "Help was given."
-    CANCELLED = "CANCELLED", "Taken back by the one who raised it."
+    OFFICER = "OFFICER", "An officer's phone."
+    POST = "POST", "The button of an SOS pole."
+    CITIZEN = "CITIZEN", "The link that a citizen was given."
 
 
-class StepTarget(Words):
+class AlertStatus(Term):
+    """Where an SOS stands."""
+
+    OPEN = "OPEN", "Raised; nobody has answered yet, so it keeps escalating."
+    ACKNOWLEDGED = "ACKNOWLEDGED", "A person has answered and takes care of it."
+    CLOSED = "CLOSED", "Dealt with."
+    CANCELLED = "CANCELLED", "Raised by mistake, or as a drill that was stopped."
+
+
+class Sector(Term):
+    """The big six: who runs a Smart Safety Zone together."""
+
+    STATE_AGENCY = "STATE_AGENCY", "A ministry, district office, hospital or school of the state."
+    BUSINESS = "BUSINESS", "Shops, banks, hotels and their associations."
+    PEOPLE = "PEOPLE", "Residents: community committees and volunteers."
+    LOCAL_GOVERNMENT = "LOCAL_GOVERNMENT", "The municipality or another elected local body."
+    POLICE = "POLICE", "Other police units."
+    MEDIA = "MEDIA", "Newspapers, radio, local news pages."
+
+
+class SharingSubject(Term):
+    """What a sharing agreement can open to a partner."""
+
+    ZONES = "ZONES", "The zones and their outlines."
+    CAMERAS = "CAMERAS", "The cameras and their snapshots."
+    INCIDENTS = "INCIDENTS", "The incidents."
+
+
+class DetailLevel(Term):
+    """How much of a shared subject a partner sees."""
+
+    COARSE = (
+        "COARSE",
+        "Positions are rounded to about a hundred metres, without free text and pictures.",
+    )
+    FULL = "FULL", "As the station sees it."
+
+
+class OfficerRole(Term):
+    """What an officer may do beyond his own records."""
+
+    OFFICER = "OFFICER", "Patrols, reports and answers SOS."
+    SUPERVISOR = "SUPERVISOR", "Also sees the whole station, dispatches and enrols phones."
+
+
+class Lane(Term):
+    """The queues in which a phone sends its work; one never waits for another."""
+
+    SOS = "SOS", "Alerts and what belongs to them; always first."
+    RECORDS = "RECORDS", "Incidents, check-ins and other forms."
+    TRACKS = "TRACKS", "Positions of a patrol; many and small."
+
+
+class StoredObjectState(Term):
+    """How far a photograph, clip or other object has come."""
+
+    DECLARED = "DECLARED", "Announced with size and hash; the bytes have not arrived."
+    UPLOADED = "UPLOADED", "The bytes have arrived and wait to be verified."
+    READY = "READY", "Verified and usable."
+    QUARANTINED = (
+        "QUARANTINED",
+        "Kept, but it is not what was declared; the reason is stored with it.",
+    )
+    EXPIRED = "EXPIRED", "Removed because its retention ended."
+
+
+class StepTarget(Term):
     """Whom a step of the escalation calls."""
 
     ON_DUTY = "ON_DUTY", "Officers on duty in the scope, nearest first."
@@ -109,7 +179,7 @@ class StepTarget(Words):
     SUPERVISORS = "SUPERVISORS", "The station's supervisors."
 
 
-class DeliveryOutcome(Words):
+class DeliveryOutcome(Term):
     """What the push service said of one message."""
 
     ACCEPTED = "ACCEPTED", "Taken by the push service; not yet proof that anybody heard."
@@ -118,65 +188,27 @@ class DeliveryOutcome(Words):
     FAILED = "FAILED", "Refused; the reason is stored."
 
 
-class PushAddressKind(Words):
+class PushAddressKind(Term):
     """How a push address is written."""
 
     FID = "FID", "A Firebase installation id."
     TOKEN = "TOKEN", "A Firebase registration token."
 
 
-class Sector(Words):
-    """The big six that run a Smart Safety Zone together."""
-
-    STATE_AGENCY = "STATE_AGENCY", "A state agency."
-    BUSINESS = "BUSINESS", "A business or chamber."
-    PEOPLE = "PEOPLE", "A community or people's network."
-    LOCAL_GOVERNMENT = "LOCAL_GOVERNMENT", "A municipality or other local government."
-    POLICE = "POLICE", "Another police unit."
-    MEDIA = "MEDIA", "The media."
-
-
-class SharingSubject(Words):
-    """What an agreement can grant."""
-
-    ZONES = "ZONES", "Zones and their boundaries."
-    CAMERAS = "CAMERAS", "Cameras and their latest pictures."
-    INCIDENTS = "INCIDENTS", "Incidents."
-
-
-class DetailLevel(Words):
-    """How much of a record is shared."""
-
-    COARSE = "COARSE", "Position rounded to about a hundred metres, no free text, no pictures."
-    FULL = "FULL", "Everything that the contract has."
-
-
-class Lane(Words):
-    """The separate queues of a phone's outbox, so that an SOS never waits behind track points."""
-
-    SOS = "SOS", "Alerts and what answers them."
-    RECORDS = "RECORDS", "Incidents and other records."
-    TRACKS = "TRACKS", "Positions and check-ins."
-
-
-class MutationOutcome(Words):
+class MutationOutcome(Term):
     """What became of a pushed mutation."""
 
     APPLIED = "APPLIED", "Stored as it was sent."
     MERGED = "MERGED", "Stored together with somebody else's change of other fields."
-    CONFLICT = "CONFLICT", "Another change of the same field stands; the refused values are in quarantine."
+    CONFLICT = (
+        "CONFLICT",
+        "Another change of the same field stands; the refused values are in quarantine.",
+    )
     REJECTED = "REJECTED", "Not stored; the whole mutation is in quarantine."
     DUPLICATE = "DUPLICATE", "Was stored before; the first answer still holds."
-    SEQUENCE_REUSED = "SEQUENCE_REUSED", "The number was used for other content, as by a cloned phone."
+    SEQUENCE_REUSED = (
+        "SEQUENCE_REUSED",
+        "The number was used for other content, as by a cloned phone.",
+    )
     GAP = "GAP", "An earlier mutation is missing; send from the expected number on."
     RETRY = "RETRY", "Could not be stored now; send it again."
-
-
-class StoredObjectState(Words):
-    """Where a file stands on its way into the store."""
-
-    DECLARED = "DECLARED", "Announced; its bytes have not arrived."
-    UPLOADED = "UPLOADED", "Its bytes are stored, and not yet checked."
-    READY = "READY", "Checked and usable."
-    QUARANTINED = "QUARANTINED", "Kept apart; the reason says why."
-    EXPIRED = "EXPIRED", "Deleted by a retention rule."

@@ -341,7 +341,7 @@ def upgrade() -> None:
         sa.Column("max_latitude", sa.Float(), nullable=False),
         sa.Column("max_longitude", sa.Float(), nullable=False),
         sa.CheckConstraint(
-            "kind in ('SAFETY_ZONE', 'PATROL_BEAT', 'COMMUNITY', 'POINT_OF_INTEREST')",
+            "kind in ('SAFETY_ZONE', 'COMMUNITY', 'PATROL_BEAT', 'RISK_SPOT', 'SCHOOL_ZONE', 'EVENT')",
             name=op.f("zone_kind_check"),
         ),
         sa.CheckConstraint("parent_id <> id", name=op.f("zone_parent_check")),
@@ -424,7 +424,8 @@ def upgrade() -> None:
         sa.Column("latitude", sa.Float(), nullable=False),
         sa.Column("longitude", sa.Float(), nullable=False),
         sa.CheckConstraint(
-            "kind in ('FIXED', 'PTZ', 'DOME', 'TRAFFIC', 'BODY')", name=op.f("camera_kind_check")
+            "kind in ('FIXED', 'PTZ', 'DOME', 'LICENSE_PLATE', 'TRAFFIC', 'SOS_POST')",
+            name=op.f("camera_kind_check"),
         ),
         sa.CheckConstraint("latitude between -90 and 90", name=op.f("camera_latitude_check")),
         sa.CheckConstraint("longitude between -180 and 180", name=op.f("camera_longitude_check")),
@@ -513,7 +514,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.CheckConstraint(
-            "category in ('THEFT', 'ROBBERY', 'BURGLARY', 'ASSAULT', 'DRUGS', 'TRAFFIC_ACCIDENT', 'TRAFFIC_OBSTRUCTION', 'NOISE', 'SUSPICIOUS_PERSON', 'MISSING_PERSON', 'FIRE', 'FLOOD', 'LOST_PROPERTY', 'TOURIST_ASSISTANCE', 'OTHER')",
+            "category in ('THEFT', 'ROBBERY', 'BURGLARY', 'ASSAULT', 'DOMESTIC_VIOLENCE', 'DRUGS', 'FRAUD', 'VANDALISM', 'TRAFFIC_ACCIDENT', 'TRAFFIC_OBSTRUCTION', 'NOISE', 'SUSPICIOUS_PERSON', 'SUSPICIOUS_OBJECT', 'MISSING_PERSON', 'ILLEGAL_CROSSING', 'FIRE', 'FLOOD', 'MEDICAL', 'ANIMAL', 'LOST_PROPERTY', 'TOURIST_ASSISTANCE', 'OTHER')",
             name=op.f("incident_category_check"),
         ),
         sa.CheckConstraint(

@@ -1,0 +1,48 @@
+"""The way to the phones through Firebase, so that `patrol/` can notify without knowing who carries the message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from api.push.firebase import FirebaseNotifier
+from api.push.sdk import CredentialsUnfit
+from api.push.silent import SilentNotifier
+
+__all__ = ["CredentialsUnfit", "FirebaseNotifier", "SilentNotifier", "notifier_from"]
+
+
+def notifier_from(
+    credentials: Path | Mapping[str, Any] | None,
+    *,
+    endpoint: str | None = None,
+    timeout: float = 10.0,
+) -> FirebaseNotifier | SilentNotifier:
+    """The notifier for these settings.
+
+    Args:
+        credentials: a service account as a JSON file or its contents; None means that push is off.
+        endpoint: another address of the FCM service (tests and demo); None is Google's.
+        timeout: seconds for one message; a whole batch of at most 500 ends within twice that.
+
+    Raises:
+        CredentialsUnfit: the file cannot be read or is not a service account; the message says what is wrong.
+    """
+    if credentials is None:
+        return SilentNotifier()
+    if isinstance(credentials, Path):
+        try:
+            account = json.loads(credentials.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise CredentialsUnfit(
+                f"The Firebase credentials cannot be read: {error.strerror}."
+            ) from error
+        except ValueError as error:
+            raise CredentialsUnfit("The Firebase credentials are not a JSON file.") from error
+        if not isinstance(account, dict):
+            raise CredentialsUnfit("The Firebase credentials are not a service account.")
+    else:
+        account = credentials
+    return FirebaseNotifier(account, endpoint=endpoint, timeout=timeout)

@@ -1,0 +1,1 @@
+"""Sync: never lost, never doubled, never silently overwritten."""

@@ -1,0 +1,149 @@
+"""The SQL of a pull: fills of one scope and differences over several, each a bounded index scan per scope."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    column,
+    false,
+    func,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from patrol.sync.subjects import BY_TABLE, SUBJECTS
+from storage.base import PgSnapshot, Xid8
+from storage.statements import Statement, compiled
+from storage.sync import ScopeExit
+
+
+class Wanted(Protocol):
+    """What a phone asks of a subject's rows: a table under an alias, and columns of it."""
+
+    @property
+    def rows(self) -> FromClause: ...
+
+    @property
+    def columns(self) -> list[ColumnElement[Any]]: ...
+
+    def shape_id(self) -> str:
+        """The same for the same columns, so that an app which asks for more is given everything anew."""
+        ...
+
+
+def shape_of(columns: list[ColumnElement[Any]]) -> str:
+    """A short hash of what columns read, whatever their order and labels."""
+    texts = sorted({str(getattr(one, "element", one)) for one in columns})
+    return sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+_XID = cast(cast(bindparam("xid", type_=Text), Text), Xid8)
+_KEY = cast(cast(bindparam("key", type_=Text), Text), Uuid)
+_LIMIT = bindparam("limit", type_=Integer)
+
+
+def _visible(stamp: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    snapshot = cast(cast(bindparam(name, type_=Text), Text), PgSnapshot)
+    return func.pg_visible_in_snapshot(stamp, snapshot, type_=Boolean)
+
+
+def _ordered(
+    wanted: Select[Any], stamp: ColumnElement[Any], key: ColumnElement[Any]
+) -> Select[Any]:
+    return (
+        wanted.add_columns(cast(stamp, Text).label("_xid"), key.label("_id"), stamp.label("_stamp"))
+        .where(tuple_(stamp, key) > tuple_(_XID, _KEY))
+        .order_by(stamp, key)
+        .limit(_LIMIT)
+    )
+
+
+def _difference(
+    wanted: Select[Any],
+    scope: ColumnElement[Any],
+    stamp: ColumnElement[Any],
+    key: ColumnElement[Any],
+) -> Statement:
+    """What was stamped between two snapshots, in several scopes: each scope is one bounded scan, then merged."""
+    scopes = func.unnest(bindparam("scopes", type_=ARRAY(Uuid))).table_valued(
+        column("id", Uuid), name="scopes"
+    )
+    branch = (
+        _ordered(wanted, stamp, key)
+        .where(
+            scope == scopes.c.id,
+            stamp >= cast(cast(bindparam("xmin", type_=Text), Text), Xid8),
+            ~_visible(stamp, "previous"),
+            _visible(stamp, "until"),
+        )
+        .lateral("branch")
+    )
+    return compiled(
+        select(*(one for one in branch.c if one.key != "_stamp"))
+        .select_from(scopes.join(branch, true()))
+        .order_by(branch.c["_stamp"], branch.c["_id"])
+        .limit(_LIMIT)
+    )
+
+
+@lru_cache(maxsize=2000)
+def fill(wanted: Wanted) -> Statement:
+    """The rows of one scope, oldest stamp first, as they stood at `until`."""
+    rows = wanted.rows
+    base = select(*wanted.columns, false().label("_deleted")).where(
+        rows.c.scope_id == bindparam("scope", type_=Uuid),
+        rows.c.deleted_at.is_(None),
+        _visible(rows.c.sync_xid, "until"),
+    )
+    return compiled(_ordered(base, rows.c.sync_xid, rows.c.id))
+
+
+@lru_cache(maxsize=2000)
+def delta(wanted: Wanted) -> Statement:
+    """What became of the rows of several scopes between two snapshots, tombstones included."""
+    rows = wanted.rows
+    base = select(*wanted.columns, rows.c.deleted_at.is_not(None).label("_deleted"))
+    return _difference(base, rows.c.scope_id, rows.c.sync_xid, rows.c.id)
+
+
+def _exits() -> Statement:
+    rows = ScopeExit.__table__.alias("t")  # type: ignore[attr-defined] # every SQLModel table has it
+    return _difference(select(rows.c.subject), rows.c.scope_id, rows.c.sync_xid, rows.c.row_id)
+
+
+EXITS = _exits()
+"""Rows that left several scopes between two snapshots."""
+
+_NEW = (
+    "exists (select from {table} where scope_id = any ($1::uuid[]) and sync_xid >= $2::text::xid8 "
+    "and not pg_visible_in_snapshot(sync_xid, $3::text::pg_snapshot) "
+    "and pg_visible_in_snapshot(sync_xid, $4::text::pg_snapshot))"
+)
+CHANGED = " union all ".join(
+    f"select '{name}' as subject where {_NEW.format(table=table)}"  # noqa: S608 # our own table names
+    for name, table in [
+        *((subject.name, subject.table.description) for subject in SUBJECTS),
+        ("exits", "scope_exit"),
+    ]
+)
+"""Which subjects have a difference at all, given scopes, xmin, the snapshot before and the one now."""
+
+
+def still_here(table: str) -> str:
+    """Of some ids, those that the row policies still show."""
+    assert table in BY_TABLE  # noqa: S101 # a table's name, never input
+    return f"select id from {table} where id = any ($1::uuid[])"  # noqa: S608 # checked above

@@ -1,0 +1,42 @@
+"""Which states may follow which: an incident or an alert is moved by allowed steps, never by the last writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from storage.vocabulary import AlertStatus, IncidentStatus
+
+INCIDENT_STEPS: Mapping[IncidentStatus, frozenset[IncidentStatus]] = {
+    IncidentStatus.OPEN: frozenset(
+        {IncidentStatus.IN_PROGRESS, IncidentStatus.RESOLVED, IncidentStatus.CLOSED}
+    ),
+    IncidentStatus.IN_PROGRESS: frozenset(
+        {IncidentStatus.OPEN, IncidentStatus.RESOLVED, IncidentStatus.CLOSED}
+    ),
+    # A supervisor who is not content sends it back; nothing returns to "nobody works on it".
+    IncidentStatus.RESOLVED: frozenset({IncidentStatus.IN_PROGRESS, IncidentStatus.CLOSED}),
+    IncidentStatus.CLOSED: frozenset(),
+}
+"""Which status an incident may take next. What happens again after closing is a new incident."""
+
+ALERT_STEPS: Mapping[AlertStatus, frozenset[AlertStatus]] = {
+    # An open alert cannot be closed unanswered: an SOS always reaches a person first.
+    AlertStatus.OPEN: frozenset({AlertStatus.ACKNOWLEDGED, AlertStatus.CANCELLED}),
+    # Back to OPEN when the one who answered cannot go after all; escalation then goes on.
+    AlertStatus.ACKNOWLEDGED: frozenset(
+        {AlertStatus.OPEN, AlertStatus.CLOSED, AlertStatus.CANCELLED}
+    ),
+    AlertStatus.CLOSED: frozenset(),
+    AlertStatus.CANCELLED: frozenset(),
+}
+"""Which status an SOS alert may take next."""
+
+
+def incident_may_become(now: IncidentStatus, wanted: IncidentStatus) -> bool:
+    """Whether an incident may take this step. Staying as it is is not a step, so it answers False."""
+    return wanted in INCIDENT_STEPS[now]
+
+
+def alert_may_become(now: AlertStatus, wanted: AlertStatus) -> bool:
+    """Whether an SOS alert may take this step. Staying as it is is not a step, so it answers False."""
+    return wanted in ALERT_STEPS[now]

@@ -1,0 +1,158 @@
+"""One GraphQL contract and how its operations run: reads by the planner, the rest by the stock executor."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from inspect import isawaitable
+from typing import Any
+
+import orjson
+import strawberry
+import structlog
+from graphql import ExecutionResult, GraphQLError, execute, subscribe
+
+from patrol.errors import Internal, MethodNotAllowed, Problem
+from schema.context import Context
+from schema.planner import Operation, Operations, Reading, check, converter
+from schema.planner.limits import Limits
+from schema.planner.operation import Plan, formatted
+from storage.principal import Role
+
+log = structlog.get_logger(__name__)
+
+
+def encoded(data: Any, errors: Sequence[dict[str, Any]] = ()) -> bytes:
+    """An answer as UTF-8 JSON; times end in Z."""
+    answer: dict[str, Any] = {"data": data}
+    if errors:
+        answer = {"errors": list(errors), "data": data}
+    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A contract with the database role that its reads run as."""
+
+    name: str
+    role: Role
+    schema: strawberry.Schema
+    operations: Operations
+
+    @classmethod
+    def of(
+        cls, name: str, role: Role, schema: strawberry.Schema, limits: Limits | None = None
+    ) -> Door:
+        """Checks every declared read, so that a wrong column is found at start-up.
+
+        Raises:
+            PlanError: names the field and the column that does not exist.
+        """
+        check(schema._schema)
+        return cls(name, role, schema, Operations(schema._schema, converter(schema), limits=limits))
+
+    async def execute(
+        self,
+        operation: Operation,
+        variables: dict[str, Any],
+        context: Context,
+        *,
+        read_only: bool = False,
+    ) -> bytes:
+        """Runs a query or mutation to its encoded answer.
+
+        Raises:
+            Problem: the request was refused before anything ran.
+        """
+        if operation.is_query:
+            return await self._query(operation, variables, context)
+        if read_only:
+            raise MethodNotAllowed("Only queries may be sent with GET.")
+        result = await self._stock(operation.document, operation, variables, context)
+        return encoded(result.data, problems(result))
+
+    async def _query(
+        self, operation: Operation, variables: dict[str, Any], context: Context
+    ) -> bytes:
+        values = operation.variables(variables)
+        plan = operation.plan(values)
+        data, errors = await self._planned(plan, values, context)
+        if plan.stock is not None:
+            left = await self._stock(plan.stock, operation, variables, context)
+            errors += problems(left)
+            data = None if data is None or left.data is None else {**data, **left.data}
+        return encoded(data, errors)
+
+    async def _planned(
+        self, plan: Plan, values: Any, context: Context
+    ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+        if not plan.statements:
+            return {key: None for key, *_ in plan.roots}, []
+        async with context.database.read(self.role, context.principal) as entered:
+            reading = Reading(context, entered.connection, entered.scopes, datetime.now(UTC))
+            return await plan.run(reading, values)
+
+    async def _stock(
+        self, document: Any, operation: Operation, variables: dict[str, Any], context: Context
+    ) -> ExecutionResult:
+        name = operation.definition.name
+        result = execute(
+            self.schema._schema,
+            document,
+            variable_values=variables,
+            context_value=context,
+            operation_name=name.value if name and document is operation.document else None,
+        )
+        return await result if isawaitable(result) else result
+
+    async def subscribe(
+        self, operation: Operation, variables: dict[str, Any], context: Context
+    ) -> AsyncGenerator[bytes, None]:
+        """A stream of encoded results.
+
+        Raises:
+            Problem: the subscription was refused.
+        """
+        name = operation.definition.name
+        stream = subscribe(
+            self.schema._schema,
+            operation.document,
+            variable_values=variables,
+            context_value=context,
+            operation_name=name.value if name else None,
+        )
+        if isawaitable(stream):
+            stream = await stream
+        if isinstance(stream, ExecutionResult):
+            raise (stream.errors or [GraphQLError("refused")])[0].original_error or Internal()
+        try:
+            async for result in stream:
+                yield encoded(result.data, problems(result))
+        finally:
+            await stream.aclose()
+
+
+def problems(result: ExecutionResult) -> list[dict[str, Any]]:
+    """The errors of the stock executor with codes of the catalogue; mistakes of ours are logged, not told."""
+    entries = []
+    for error in result.errors or ():
+        original = error.original_error
+        if isinstance(original, Problem):
+            entries.append(formatted(error, original))
+        elif original is None:
+            entries.append(error.formatted | {"extensions": {"code": "OPERATION_INVALID"}})
+        else:
+            log.error(
+                "resolver_failed",
+                error=type(original).__qualname__,
+                path=error.path,
+                exc_info=original,
+            )
+            entries.append(
+                formatted(
+                    GraphQLError(Internal.default_message(), error.nodes, path=error.path),
+                    Internal(),
+                )
+            )
+    return entries

@@ -1,0 +1,43 @@
+"""Turns GraphQL reads into a few SQL statements, because the stock executor spends its time on everything else."""
+
+from schema.planner.operation import Operation, Operations, RequestErrors
+from schema.planner.plan import converter
+from schema.planner.reads import (
+    Columns,
+    Order,
+    Reading,
+    all_scopes,
+    column,
+    composed,
+    computed,
+    many,
+    one,
+    own_scopes,
+    page,
+    reads,
+    single,
+)
+from schema.planner.select import PlanError, Selection, check
+
+__all__ = [
+    "Columns",
+    "Operation",
+    "Operations",
+    "Order",
+    "PlanError",
+    "Reading",
+    "RequestErrors",
+    "Selection",
+    "all_scopes",
+    "check",
+    "column",
+    "composed",
+    "computed",
+    "converter",
+    "many",
+    "one",
+    "own_scopes",
+    "page",
+    "reads",
+    "single",
+]

@@ -1,0 +1,49 @@
+"""Keyset cursors: the place after a row, by its order value and id, so that inserts never shift a page."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import DateTime, Float, Integer
+from sqlalchemy.types import TypeEngine
+
+from patrol.errors import CursorInvalid
+
+
+def encode(order: str, value: Any, key: str) -> str:
+    """The cursor of a row in a named order."""
+    return urlsafe_b64encode(orjson.dumps([order, value, key])).decode().rstrip("=")
+
+
+def decode(cursor: str, order: str, kind: TypeEngine[Any]) -> tuple[Any, UUID]:
+    """The order value and id that a cursor stands for.
+
+    Raises:
+        CursorInvalid: not one of ours, or of another order.
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        made_for, value, key = orjson.loads(urlsafe_b64decode(padded))
+        if made_for != order:
+            raise CursorInvalid(f"The cursor belongs to the order {made_for}, not to {order}.")
+        return _typed(value, kind), UUID(key)
+    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+        raise CursorInvalid from error
+
+
+def _typed(value: Any, kind: TypeEngine[Any]) -> Any:
+    impl = getattr(kind, "impl", kind)
+    if isinstance(impl, DateTime):
+        return datetime.fromisoformat(value)
+    if isinstance(impl, Float | Integer):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError("not a number")
+        return value
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value

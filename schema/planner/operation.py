@@ -1,0 +1,237 @@
+"""An operation's text becomes, once, something that can be run: parsed, measured, validated and planned."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLNonNull,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    VariableNode,
+    VariableValues,
+    Visitor,
+    validate,
+    visit,
+)
+from graphql.execution.values import get_variable_values
+
+from patrol.errors import OperationInvalid, Problem, QueryMissing, VariableInvalid
+from schema.planner.limits import Limits, parsed
+from schema.planner.plan import Converter, Root, root
+from schema.planner.reads import Reading
+from schema.planner.select import Document
+
+
+class RequestErrors(OperationInvalid):
+    """The operation does not fit the contract; `errors` are GraphQL errors, ready to be encoded."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(errors[0]["message"])
+        self.errors = errors
+
+
+def formatted(error: GraphQLError, problem: Problem) -> dict[str, Any]:
+    """A GraphQL error with a code of the catalogue."""
+    entry: dict[str, Any] = {"message": error.message}
+    if error.locations:
+        entry["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
+    if error.path:
+        entry["path"] = list(error.path)
+    entry["extensions"] = problem.as_extensions()
+    return entry
+
+
+@dataclass(slots=True)
+class Plan:
+    """The roots of one operation under one combination of @skip and @include."""
+
+    roots: list[tuple[str, FieldNode, Root | None, bool]]
+    stock: DocumentNode | None
+    statements: int
+
+    async def run(
+        self, reading: Reading, variables: VariableValues | None
+    ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+        """The data by response key and the errors; data is null where a root that may not be null was refused."""
+        data: dict[str, Any] | None = {}
+        errors: list[dict[str, Any]] = []
+        for key, node, planned, needed in self.roots:
+            value = None
+            if planned is not None:
+                try:
+                    value = await planned.answer(reading, variables)
+                except Problem as problem:
+                    errors.append(
+                        formatted(GraphQLError(problem.message, [node], path=[key]), problem)
+                    )
+                    if needed:
+                        data = None
+            if data is not None:
+                data[key] = value
+        return data, errors
+
+
+@dataclass(slots=True)
+class Operation:
+    """A validated operation of one contract."""
+
+    schema: GraphQLSchema
+    document: DocumentNode
+    definition: OperationDefinitionNode
+    convert: Converter
+    conditions: frozenset[str]
+    _plans: dict[tuple[tuple[str, bool], ...], Plan] = field(default_factory=dict)
+
+    @property
+    def is_query(self) -> bool:
+        return self.definition.operation is OperationType.QUERY
+
+    @property
+    def is_subscription(self) -> bool:
+        return self.definition.operation is OperationType.SUBSCRIPTION
+
+    def variables(self, given: dict[str, Any]) -> VariableValues | None:
+        """Coerced variables.
+
+        Raises:
+            RequestErrors: a value does not fit its type.
+        """
+        if not self.definition.variable_definitions:
+            return None
+        values = get_variable_values(
+            self.schema, self.definition.variable_definitions, given, max_errors=20
+        )
+        if isinstance(values, list):
+            raise RequestErrors([formatted(one, VariableInvalid(one.message)) for one in values])
+        return values
+
+    def plan(self, variables: VariableValues | None) -> Plan:
+        """The plan for these values of the variables that @skip and @include ask about."""
+        coerced: Mapping[str, Any] = variables.coerced if variables else {}
+        included = tuple(sorted((name, bool(coerced.get(name))) for name in self.conditions))
+        if included not in self._plans:
+            self._plans[included] = self._compile(dict(included))
+        return self._plans[included]
+
+    def _compile(self, included: Mapping[str, bool]) -> Plan:
+        fragments = {
+            one.name.value: one
+            for one in self.document.definitions
+            if isinstance(one, FragmentDefinitionNode)
+        }
+        document = Document(self.schema, fragments, included)
+        query = self.schema.query_type
+        assert query is not None
+        roots: list[tuple[str, FieldNode, Root | None, bool]] = []
+        stock: list[FieldNode] = []
+        for key, nodes in document.collect(query, self.definition.selection_set.selections).items():
+            name = nodes[0].name.value
+            kind = query.fields.get(name)
+            planned = None if kind is None else root(document, kind, nodes, self.convert)
+            if planned is None:
+                stock += nodes
+            needed = kind is not None and isinstance(kind.type, GraphQLNonNull)
+            roots.append((key, nodes[0], planned, needed))
+        return Plan(roots, self._without_planned(stock), sum(one[2] is not None for one in roots))
+
+    def _without_planned(self, nodes: list[FieldNode]) -> DocumentNode | None:
+        """What is left for the stock executor: introspection and roots that read no table."""
+        if not nodes:
+            return None
+        definition = OperationDefinitionNode(
+            operation=OperationType.QUERY,
+            variable_definitions=self.definition.variable_definitions,
+            selection_set=SelectionSetNode(selections=tuple(nodes)),
+        )
+        others = [
+            one for one in self.document.definitions if isinstance(one, FragmentDefinitionNode)
+        ]
+        return DocumentNode(definitions=(definition, *others))
+
+
+class _Conditions(Visitor):
+    """Collects the variables that @skip and @include ask about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: Any, *_: Any) -> None:
+        if node.name.value in ("skip", "include"):
+            self.names |= {
+                one.value.name.value
+                for one in node.arguments
+                if isinstance(one.value, VariableNode)
+            }
+
+
+class Operations:
+    """The operations of one contract, by their text; the least used are forgotten first."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        convert: Converter,
+        *,
+        limits: Limits | None = None,
+        size: int = 1000,
+    ) -> None:
+        self.schema = schema
+        self.limits = limits or Limits()
+        self._convert = convert
+        self._size = size
+        self._known: OrderedDict[tuple[str, str | None], Operation] = OrderedDict()
+
+    def get(self, text: str, name: str | None = None) -> Operation:
+        """The operation of a text.
+
+        Raises:
+            OperationTooCostly: over a limit.
+            OperationInvalid: not GraphQL, or (`RequestErrors`) not of this contract.
+        """
+        key = (text, name)
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]
+        operation = self._read(text, name)
+        self._known[key] = operation
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
+        return operation
+
+    def _read(self, text: str, name: str | None) -> Operation:
+        document = parsed(text, self.limits)
+        errors = validate(self.schema, document, max_errors=20)
+        if errors:
+            raise RequestErrors([formatted(one, OperationInvalid(one.message)) for one in errors])
+        definitions = [
+            one for one in document.definitions if isinstance(one, OperationDefinitionNode)
+        ]
+        chosen = [
+            one for one in definitions if name is None or (one.name and one.name.value == name)
+        ]
+        if not chosen:
+            raise QueryMissing(
+                "The document has no operation."
+                if name is None
+                else f"The document has no operation {name!r}."
+            )
+        if len(chosen) > 1:
+            raise QueryMissing(
+                "The document has several operations; `operationName` must name one."
+            )
+        conditions = _Conditions()
+        visit(document, conditions)
+        return Operation(
+            self.schema, document, chosen[0], self._convert, frozenset(conditions.names)
+        )

@@ -1,0 +1,268 @@
+"""How a GraphQL type says, beside its fields, what each of them reads from the database.
+
+A type is declared once::
+
+    @reads(tables.Incident)
+    class Incident:
+        id: UUID                                     # the column of the same name
+        zone: Zone | None = one("zone_id")           # the row that a column points to
+        age_seconds: float = computed("occurred_at", by=age)   # a function on the row
+
+Lists are functions that say which rows belong to them; they run when SQL is built, with bind parameters for
+arguments::
+
+    @page(order={"OCCURRED": Order("occurred_at", descending=True)})
+    def incidents(row: Columns, zone_id: UUID | None = None) -> IncidentConnection:
+        if zone_id is not None:
+            yield row.zone_id == zone_id
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar, dataclass_transform
+from uuid import UUID
+
+import strawberry
+from sqlalchemy import ColumnElement, FromClause, Table
+
+from schema.context import Context
+from storage.database import Connection
+
+READ = "patrol-read"
+"""Key of a field's declaration in Strawberry's field metadata."""
+
+Columns = Any
+"""The columns of the table that a list reads, by name: `row.zone_id`."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one operation reads with: who asks, on which connection, at what time."""
+
+    context: Context
+    connection: Connection
+    scopes: Sequence[UUID]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A leaf that is a column."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A leaf that is a function of columns of its row, called as `by(reading, *values)`."""
+
+    needs: tuple[str, ...]
+    by: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A table on the way to a related row: `local` of the table before equals `remote` of this one."""
+
+    table: Table | None
+    local: str
+    remote: str
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """A single related row, read by a join in the statement of its parent."""
+
+    hops: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order of a list, made total by the id. The column must not be null."""
+
+    column: str
+    descending: bool = False
+
+
+Conditions = Callable[..., Iterator[ColumnElement[bool]] | None]
+Admit = Callable[[Reading, Mapping[str, Any]], Awaitable[Sequence[UUID] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """The rows that point to a parent: one statement for all parents."""
+
+    local: str
+    remote: str
+    order: Mapping[str, Order]
+    conditions: Conditions
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A root list as a keyset connection. `admit` refuses, or names the scopes that are read."""
+
+    order: Mapping[str, Order]
+    conditions: Conditions
+    limit: int
+    admit: Admit
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """A root row."""
+
+    conditions: Conditions
+    admit: Admit
+
+
+Resolve = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A root whose values are computed by a rule, with table-backed lists in it that the rule reads by the planner's
+    selections. Called as `by(reading, selections, **arguments)`.
+    """
+
+    by: Resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The table or view that a type's rows come from."""
+
+    table: FromClause
+    key: str = "id"
+    scope: str | None = "scope_id"
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+def column(name: str, **options: Any) -> Any:
+    """A leaf that reads a column of another name."""
+    return strawberry.field(metadata={READ: Column(name)}, **options)
+
+
+def computed(*needs: str, by: Callable[..., Any], **options: Any) -> Any:
+    """A leaf that is computed from columns of its row."""
+    return strawberry.field(metadata={READ: Computed(needs, by)}, **options)
+
+
+def one(
+    local: str, remote: str = "id", *, through: tuple[Table, str, str] | None = None, **options: Any
+) -> Any:
+    """A related row: the one whose `remote` column equals our `local` one.
+
+    Args:
+        through: a side table in between as (table, its column for our `local`, its column for their `remote`).
+    """
+    if through is None:
+        hops = (Hop(None, local, remote),)
+    else:
+        table, entry, out = through
+        hops = (Hop(table, local, entry), Hop(None, out, remote))
+    return strawberry.field(metadata={READ: One(hops)}, **options)
+
+
+def _without_row(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The list's arguments as Strawberry sees them: all but the row that conditions are written about."""
+
+    @functools.wraps(function)
+    def planned(*_: Any, **__: Any) -> Any:
+        raise AssertionError(f"{function.__name__} is read by the planner, never by a resolver")
+
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())[1:]
+    planned.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined] # set on purpose
+    del planned.__wrapped__  # type: ignore[attr-defined] # or the hidden parameter would be found again
+    return planned
+
+
+def many(
+    remote: str, *, local: str = "id", order: Mapping[str, Order], limit: int = 200, **options: Any
+) -> Callable[[Callable[..., Any]], Any]:
+    """Declares a list of rows whose `remote` column points to our `local` one."""
+
+    def declare(function: Callable[..., Any]) -> Any:
+        read = Many(local, remote, order, function, limit)
+        return strawberry.field(_without_row(function), metadata={READ: read}, **options)
+
+    return declare
+
+
+async def own_scopes(reading: Reading, _: Mapping[str, Any]) -> Sequence[UUID] | None:
+    """Admits everybody to what their own scopes hold."""
+    return reading.scopes
+
+
+async def all_scopes(_: Reading, __: Mapping[str, Any]) -> Sequence[UUID] | None:
+    """Admits without a scope predicate; the row policies decide alone."""
+    return None
+
+
+def page(
+    *, order: Mapping[str, Order], limit: int = 200, admit: Admit = own_scopes, **options: Any
+) -> Callable[[Callable[..., Any]], Any]:
+    """Declares a root list as a keyset connection of at most `limit` rows a page."""
+
+    def declare(function: Callable[..., Any]) -> Any:
+        read = Page(order, function, limit, admit)
+        return strawberry.field(_without_row(function), metadata={READ: read}, **options)
+
+    return declare
+
+
+def single(*, admit: Admit = own_scopes, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Declares a root that is one row or null."""
+
+    def declare(function: Callable[..., Any]) -> Any:
+        read = Single(function, admit)
+        return strawberry.field(_without_row(function), metadata={READ: read}, **options)
+
+    return declare
+
+
+def composed(by: Resolve, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Declares a root that a rule composes; the decorated function gives arguments, types and documentation."""
+
+    def declare(function: Callable[..., Any]) -> Any:
+        @functools.wraps(function)
+        def planned(*_: Any, **__: Any) -> Any:
+            raise AssertionError(f"{function.__name__} is read by the planner, never by a resolver")
+
+        return strawberry.field(planned, metadata={READ: Composed(by)}, **options)
+
+    return declare
+
+
+@dataclass_transform(kw_only_default=True)
+def reads(
+    table: Any, *, name: str | None = None, key: str = "id", scope: str | None = "scope_id"
+) -> Callable[[type[T]], type[T]]:
+    """Makes a class a GraphQL type whose rows come from `table`.
+
+    Args:
+        table: an SQLModel table or an SQLAlchemy table (a view, for partners).
+        name: the GraphQL name, where it differs from the class's.
+        key: the column that identifies a row.
+        scope: the column that decides who reads a row; None where the policies decide alone.
+    """
+    source = Source(getattr(table, "__table__", table), key, scope)
+
+    def declare(cls: type[T]) -> type[T]:
+        for attribute in cls.__dict__.get("__annotations__", {}):
+            if attribute not in cls.__dict__:
+                setattr(cls, attribute, column(attribute))
+        made = strawberry.type(cls, name=name, description=inspect.getdoc(cls))
+        made.__reads__ = source  # type: ignore[attr-defined] # read back by the planner
+        return made
+
+    return declare
