@@ -18,6 +18,7 @@ from storage.devices import (
     Session,
 )
 from storage.incidents import Incident
+from storage.job_turns import JobSchedule
 from storage.keys import SigningKey
 from storage.objects import StoredObject
 from storage.officers import Assignment, Officer, OfficerState
@@ -57,6 +58,7 @@ __all__ = [
     "EnrolmentCode",
     "Incident",
     "Installation",
+    "JobSchedule",
     "Officer",
     "OfficerState",
     "Organisation",

@@ -79,6 +79,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("key_thumbprint", name=op.f("device_key_thumbprint_key")),
     )
     op.create_table(
+        "job_schedule",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("every", sa.Interval(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("every > interval '0'", name=op.f("job_schedule_every_check")),
+        sa.PrimaryKeyConstraint("name", name=op.f("job_schedule_pkey")),
+    )
+    op.create_table(
         "organisation",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column(
@@ -1111,6 +1119,7 @@ def downgrade() -> None:
     op.drop_index("scope_exit_sync_idx", table_name="scope_exit")
     op.drop_table("scope_exit")
     op.drop_table("organisation")
+    op.drop_table("job_schedule")
     op.drop_table("device")
     op.drop_table("audit_seal")
     op.drop_table("audit_entry")
