@@ -41,7 +41,7 @@ from schema.planner.select import (
     source_of,
     subselections,
 )
-from schema.planner.statements import Statement
+from storage.statements import Statement
 
 Give = Callable[[Any], Any]
 Converter = Callable[[GraphQLField, dict[str, Any]], dict[str, Any]]

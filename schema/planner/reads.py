@@ -164,6 +164,7 @@ def one(
     Args:
         through: a side table in between as (table, its column for our `local`, its column for their `remote`).
     """
+    hops: tuple[Hop, ...]
     if through is None:
         hops = (Hop(None, local, remote),)
     else:

@@ -87,10 +87,8 @@ class Document:
         for directive in node.directives or ():
             if directive.name.value not in ("skip", "include"):
                 continue
-            value = directive.arguments[0].value
-            holds = (
-                self.included[value.name.value] if value.kind == "variable" else bool(value.value)  # type: ignore[attr-defined] # validated: a Boolean literal
-            )
+            value: Any = directive.arguments[0].value if directive.arguments else None
+            holds = self.included[value.name.value] if value.kind == "variable" else value.value
             if holds == (directive.name.value == "skip"):
                 return False
         return True

@@ -130,7 +130,7 @@ def children(selection: Selection, read: Many, order: Order, *, given: Sequence[
         .limit(_LIMIT)
         .lateral("branch")
     )
-    shown = [branch.c[one.key] for one in selection.columns]
+    shown = [branch.c[str(one.key)] for one in selection.columns]
     return compiled(
         select(*shown, parents.c.id.label("_parent"))
         .select_from(parents.join(branch, true()))

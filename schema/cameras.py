@@ -1,0 +1,119 @@
+"""Cameras and SOS posts in the contracts of phones and partners."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+
+from schema.enums import CameraKind, DetailLevel
+from schema.media import Snapshot, derived_link
+from schema.paging import PageInfo, PartnerPageInfo
+from schema.planner import column, computed, one, reads
+from schema.scalars import Long
+from schema.zones import PartnerZone, Zone
+from storage import tables
+from storage.partner import PARTNER_CAMERA
+
+
+@reads(tables.CameraState, key="camera_id")
+class CameraState:
+    """When a camera was last heard."""
+
+    last_seen_at: datetime | None
+
+
+@reads(tables.Camera)
+class Camera:
+    """A camera of the station."""
+
+    id: UUID
+    scope_id: UUID
+    station_id: UUID
+    zone_id: UUID | None
+    code: str
+    kind: CameraKind
+    name: str
+    name_th: str
+    latitude: float
+    longitude: float
+    rev: Long
+    updated_at: datetime
+    zone: Zone | None = one("zone_id")
+    state: CameraState | None = one("id", "camera_id")
+    last_snapshot: Snapshot | None = one(
+        "id", through=(tables.CameraState.__table__, "camera_id", "last_snapshot_id")
+    )
+
+
+@strawberry.type
+class CameraEdge:
+    cursor: str
+    node: Camera
+
+
+@strawberry.type(description="Cameras, page by page.")
+class CameraConnection:
+    nodes: list[Camera]
+    edges: list[CameraEdge]
+    page_info: PageInfo
+    total_count: int
+
+
+@reads(tables.SosPost)
+class SosPost:
+    """A pole with an alarm button."""
+
+    id: UUID
+    scope_id: UUID
+    station_id: UUID
+    zone_id: UUID | None
+    camera_id: UUID | None
+    code: str
+    name: str
+    name_th: str
+    latitude: float
+    longitude: float
+    rev: Long
+    updated_at: datetime
+    zone: Zone | None = one("zone_id")
+    camera: Camera | None = one("camera_id")
+
+
+@reads(PARTNER_CAMERA, name="Camera")
+class PartnerCamera:
+    """A camera that an agreement grants. With COARSE detail its position is rounded and it has no pictures."""
+
+    id: UUID
+    zone_id: UUID | None
+    code: str
+    kind: CameraKind
+    name: str
+    name_th: str
+    detail: DetailLevel
+    latitude: float
+    longitude: float
+    picture_taken_at: datetime | None = column("snapshot_taken_at")
+    picture_320: str | None = computed(
+        "snapshot_320_key", by=derived_link, name="picture320", description="A signed link to WebP."
+    )
+    picture_960: str | None = computed(
+        "snapshot_960_key", by=derived_link, name="picture960", description="A signed link to WebP."
+    )
+    updated_at: datetime
+    zone: PartnerZone | None = one("zone_id")
+
+
+@strawberry.type(name="CameraEdge")
+class PartnerCameraEdge:
+    cursor: str
+    node: PartnerCamera
+
+
+@strawberry.type(name="CameraConnection", description="Cameras, page by page.")
+class PartnerCameraConnection:
+    nodes: list[PartnerCamera]
+    edges: list[PartnerCameraEdge]
+    page_info: PartnerPageInfo
+    total_count: int

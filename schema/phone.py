@@ -1,0 +1,116 @@
+"""The contract of phones and the control room, `/graphql`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from sqlalchemy import Text, any_, cast
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from schema import alerts as alert_types
+from schema import incidents as incident_types
+from schema.alerts import Alert, AlertConnection
+from schema.cameras import CameraConnection
+from schema.door import Door
+from schema.enums import (
+    AlertStatus,
+    CameraKind,
+    IncidentCategory,
+    IncidentSeverity,
+    IncidentStatus,
+    ZoneKind,
+)
+from schema.incidents import Incident, IncidentConnection
+from schema.live import Subscription
+from schema.planner import Columns, page, single
+from schema.scalars import config
+from schema.sync import SyncMutation, SyncQuery
+from schema.zones import BY_NAME, ZoneConnection, of_kind
+from storage.principal import Role
+
+
+@strawberry.type
+class Query(SyncQuery):
+    @page(order=BY_NAME, limit=200, description="Zones in the caller's scopes, by name.")
+    def zones(
+        row: Columns, first: int = 50, after: str | None = None, kind: ZoneKind | None = None
+    ) -> ZoneConnection:
+        yield row.deleted_at.is_(None)
+        yield from of_kind(row, kind)
+
+    @page(order=BY_NAME, limit=200, description="Cameras in the caller's scopes, by name.")
+    def cameras(
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        zone_id: UUID | None = None,
+        kind: CameraKind | None = None,
+    ) -> CameraConnection:
+        yield row.deleted_at.is_(None)
+        if zone_id is not None:
+            yield row.zone_id == zone_id
+        yield from of_kind(row, kind)
+
+    @page(
+        order=incident_types.LATEST_FIRST,
+        limit=200,
+        description="Incidents in the caller's scopes, latest first. To copy them, use `pull`.",
+    )
+    def incidents(
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        zone_id: UUID | None = None,
+        category: list[IncidentCategory] | None = None,
+        severity: list[IncidentSeverity] | None = None,
+        status: list[IncidentStatus] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> IncidentConnection:
+        yield row.deleted_at.is_(None)
+        if zone_id is not None:
+            yield row.zone_id == zone_id
+        yield from incident_types.matching(
+            row, category=category, severity=severity, status=status, since=since, until=until
+        )
+
+    @single(description="One incident in the caller's scopes; null where there is none.")
+    def incident(row: Columns, id: UUID) -> Incident | None:
+        yield row.id == id
+        yield row.deleted_at.is_(None)
+
+    @page(
+        order=alert_types.LATEST_FIRST,
+        limit=200,
+        description="Calls for help in the caller's scopes, latest first.",
+    )
+    def alerts(
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        status: list[AlertStatus] | None = None,
+    ) -> AlertConnection:
+        yield row.deleted_at.is_(None)
+        if status is not None:
+            yield row.status == any_(cast(status, ARRAY(Text)))
+
+    @single(description="One call for help in the caller's scopes; null where there is none.")
+    def alert(row: Columns, id: UUID) -> Alert | None:
+        yield row.id == id
+        yield row.deleted_at.is_(None)
+
+
+@strawberry.type
+class Mutation(SyncMutation):
+    pass
+
+
+def phone_door(**options: Any) -> Door:
+    """The door of phones; `options` go to `Door.of`."""
+    schema = strawberry.Schema(
+        query=Query, mutation=Mutation, subscription=Subscription, config=config()
+    )
+    return Door.of("phone", Role.PHONE, schema, **options)

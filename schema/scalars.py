@@ -1,0 +1,78 @@
+"""The scalars of all contracts: times in UTC, times as phones write them, JSON documents and large whole numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NewType
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.scalar import ScalarDefinition
+
+JSON = NewType("JSON", object)
+Long = NewType("Long", int)
+PhoneTime = NewType("PhoneTime", str)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**53:
+        raise ValueError(
+            f"Long cannot represent {value!r}: a whole number of up to 53 bits is needed."
+        )
+    return value
+
+
+def _instant(value: Any) -> datetime:
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"DateTime cannot represent {value!r}: ISO 8601 is needed.") from error
+    if at.tzinfo is None:
+        raise ValueError(f"DateTime cannot represent {value!r}: an offset such as Z is needed.")
+    return at.astimezone(UTC)
+
+
+def _told(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 64:
+        raise ValueError("PhoneTime is a string of at most 64 characters.")
+    return value
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_SCALARS: Mapping[object, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="An instant in UTC, as RFC 3339: `2026-11-23T08:15:30.5Z`.",
+        specified_by_url="https://scalars.graphql.org/andimarek/date-time",
+        serialize=_rfc3339,
+        parse_value=_instant,
+    ),
+    JSON: strawberry.scalar(
+        name="JSON",
+        description="A JSON document, such as a GeoJSON geometry.",
+        serialize=lambda value: value,
+        parse_value=lambda value: value,
+    ),
+    Long: strawberry.scalar(
+        name="Long",
+        description="A whole number of up to 53 bits, which every JSON reader keeps exactly.",
+        serialize=int,
+        parse_value=_whole,
+    ),
+    PhoneTime: strawberry.scalar(
+        name="PhoneTime",
+        description="A time as the phone's clock wrote it. It is never refused: an implausible one is kept beside a "
+        "plausible one, and Buddhist-era years are converted.",
+        serialize=str,
+        parse_value=_told,
+    ),
+}
+
+
+def config() -> StrawberryConfig:
+    """The configuration that every contract is built with."""
+    return StrawberryConfig(scalar_map=dict(_SCALARS), sort_schema=True)
