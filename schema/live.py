@@ -31,12 +31,20 @@ class Subscription:
         self, info: Info[Context, None], scopes: list[UUID] | None = None
     ) -> AsyncGenerator[Changed, None]:
         context = info.context
-        async with context.database.enter(Role.PHONE, context.principal) as entered:
-            held = frozenset(entered.scopes)
+        held = await _scopes(context)
         wanted = held if scopes is None else held & frozenset(scopes)
         async for change in context.live.changes(wanted):
-            yield Changed(
-                scope_ids=list(change.scope_ids),
-                subjects=list(change.subjects),
-                alert_ids=list(change.alert_ids),
-            )
+            # A revoked session or another set of scopes ends here, at the next news or tick; the phone comes back.
+            if await _scopes(context) != held:
+                return
+            if change.scope_ids:
+                yield Changed(
+                    scope_ids=list(change.scope_ids),
+                    subjects=list(change.subjects),
+                    alert_ids=list(change.alert_ids),
+                )
+
+
+async def _scopes(context: Context) -> frozenset[UUID]:
+    async with context.database.enter(Role.PHONE, context.principal) as entered:
+        return frozenset(entered.scopes)

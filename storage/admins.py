@@ -53,3 +53,27 @@ class AuditSeal(SQLModel, table=True):
     snapshot: str
     entries: int
     sha256: bytes = Field(sa_type=LargeBinary)
+
+
+APPEND_AUDIT = "select access.audit($1, $2, $3::jsonb)"
+"""Writes down an act of the connection's principal, in the transaction that does it."""
+
+AUDIT_TAIL = """
+select id, at, principal, act, subject, detail from audit_entry where id > $1 order by id desc limit $2
+"""
+"""The newest acts after an entry."""
+
+
+AUDIT = "select access.audit($1, $2, $3::jsonb)"
+"""Writes an act, its subject and details to the audit log, in the name of the connection's principal."""
+
+INSERT_ADMIN = """
+insert into admin_token (id, name, prefix, token_sha256, expires_at) values ($1, $2, $3, $4, $5) returning id
+"""
+"""Keeps an administrator's token."""
+
+REVOKE_ADMIN = "update admin_token set revoked_at = now() where id = $1 and revoked_at is null returning id"
+"""Ends an administrator's token at once."""
+
+FIND_CREDENTIAL = "select kind, holder_id, credential_id from access.credential($1)"
+"""Whose key this SHA-256 belongs to, also when the key is no longer good."""

@@ -63,3 +63,41 @@ class CameraState(SQLModel, table=True):
     scope_id: UUID
     last_seen_at: datetime | None = None
     last_snapshot_id: UUID | None = Field(default=None, foreign_key="snapshot.id")
+
+
+STORED_CAMERAS = """
+select camera.id, camera.code, camera.kind, camera.name, camera.name_th, camera.latitude, camera.longitude,
+       zone.code as zone_code, camera_state.last_seen_at
+from camera
+left join zone on zone.id = camera.zone_id
+left join camera_state on camera_state.camera_id = camera.id
+where camera.station_id = $1 and camera.deleted_at is null order by camera.code
+"""
+"""The cameras of a station as an administrator knows them, by code."""
+
+IMPORT_CAMERAS = """
+insert into camera as stored (
+    id, scope_id, station_id, zone_id, code, kind, name, name_th, latitude, longitude)
+select given.id, zone.id, $1, zone.id, given.code, given.kind, given.name, given.name_th, given.latitude,
+       given.longitude
+from jsonb_to_recordset($2::jsonb) as given (
+    id uuid, code text, zone_code text, kind text, name text, name_th text, latitude float8, longitude float8)
+join zone on zone.station_id = $1 and zone.code = given.zone_code and zone.deleted_at is null
+on conflict (station_id, code) do update set
+    scope_id = excluded.scope_id, zone_id = excluded.zone_id, kind = excluded.kind, name = excluded.name,
+    name_th = excluded.name_th, latitude = excluded.latitude, longitude = excluded.longitude, deleted_at = null
+where stored.deleted_at is not null
+   or (stored.scope_id, stored.zone_id, stored.kind, stored.name, stored.name_th, stored.latitude, stored.longitude)
+      is distinct from (excluded.scope_id, excluded.zone_id, excluded.kind, excluded.name, excluded.name_th,
+                        excluded.latitude, excluded.longitude)
+returning stored.id, stored.code
+"""
+"""Adds cameras by code and updates those that differ; what is as it was is not touched, so nothing is sent again."""
+
+MOVE_CAMERA_STATES = """
+update camera_state set scope_id = camera.scope_id
+from camera
+where camera.id = camera_state.camera_id and camera.station_id = $1 and camera.code = any ($2::text[])
+  and camera_state.scope_id <> camera.scope_id
+"""
+"""Lets what beats about a camera follow it into another zone; its pictures stay where they were taken."""

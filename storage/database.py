@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -20,7 +20,7 @@ _GONE = (
     asyncpg.OperatorInterventionError,
 )
 
-Connection = asyncpg.Connection
+Connection: TypeAlias = asyncpg.Connection
 """A connection that serves one principal for as long as it is checked out."""
 
 ENTER = """

@@ -94,3 +94,118 @@ class DeviceKey(Kept, table=True):
     camera_id: UUID | None = Field(default=None, foreign_key="camera.id", index=True)
     post_id: UUID | None = Field(default=None, foreign_key="sos_post.id", index=True)
     revoked_at: datetime | None = None
+
+
+INSERT_CODE = """
+insert into enrolment_code (id, code_sha256, officer_id, issued_by, expires_at)
+select $1, $2, id, $4, now() + $5::interval from officer where id = $3 and active
+returning expires_at
+"""
+"""Keeps a code for an active officer; no row when there is no such officer."""
+
+LOCK_CODE = """
+select code.id, code.expires_at > now() as fresh, code.used_at is not null as used, code.session_id,
+       officer.id as officer_id, officer.station_id, officer.role, officer.badge, officer.rank, officer.name, officer.name_th
+from enrolment_code code
+join officer on officer.id = code.officer_id and officer.active
+where code.code_sha256 = $1
+for update of code
+"""
+"""A code with its officer; two phones that hold the same code come one after the other."""
+
+USE_CODE = "update enrolment_code set used_at = now(), session_id = $2 where id = $1"
+"""Spends a code on a session."""
+
+KEEP_DEVICE = """
+insert into device (id, key_thumbprint, public_key, platform, model) values ($1, $2, $3::jsonb, $4, $5)
+on conflict (key_thumbprint) do update set platform = excluded.platform, model = excluded.model
+returning id, revoked_at is not null as revoked
+"""
+"""The phone of a key, which may have other officers' sessions already."""
+
+TOUCH_DEVICE = """
+insert into device_state (device_id, last_seen_at, app_version) values ($1, now(), $2)
+on conflict (device_id) do update
+set last_seen_at = excluded.last_seen_at, app_version = coalesce(excluded.app_version, device_state.app_version)
+"""
+"""Notes that a phone was heard of."""
+
+INSERT_SESSION = """
+insert into session (id, device_id, officer_id, expires_at) values ($1, $2, $3, now() + $4::interval)
+returning expires_at
+"""
+"""Signs an officer in on a phone."""
+
+READ_SESSION = """
+select session.id, session.device_id, session.generation, session.expires_at, session.expires_at <= now() as expired,
+       session.revoked_at is not null or device.revoked_at is not null or not officer.active as revoked,
+       device.public_key, device.key_thumbprint,
+       officer.id as officer_id, officer.station_id, officer.role, officer.badge, officer.rank, officer.name, officer.name_th
+from session
+join device on device.id = session.device_id
+join officer on officer.id = session.officer_id
+where session.id = $1
+"""
+"""A session with its phone and officer, good or not."""
+
+LOCK_SESSION = "select from session where id = $1 for update"
+"""Lets two refreshes of one session come one after the other."""
+
+ADVANCE_SESSION = """
+update session set generation = $2, expires_at = now() + $3::interval where id = $1 returning expires_at
+"""
+"""Counts a new refresh token; the session lives on from now."""
+
+REVOKE_SESSIONS = """
+with ended as (
+    update session set revoked_at = now(), revoked_reason = $1
+    where revoked_at is null and case
+        when $2 = 'session' then id = $3
+        when $2 = 'device' then device_id = $3
+        when $2 = 'officer' then officer_id = $3
+    end and ($4::uuid is null or officer_id = $4) and ($5::uuid is null or id <> $5)
+    returning id, officer_id
+), silenced as (
+    update installation set retired_at = now(), retired_reason = $1
+    from ended where installation.session_id = ended.id and retired_at is null
+)
+select id, officer_id from ended
+"""
+"""Ends sessions of a session, device or officer id, and their push addresses with them."""
+
+REVOKE_DEVICE = (
+    "update device set revoked_at = now() where id = $1 and revoked_at is null returning id"
+)
+"""Stops believing a phone's key."""
+
+LOCK_ADDRESS = "select pg_advisory_xact_lock(hashtextextended('push address ' || $1, 0))"
+"""Two officers who register one phone at the same time come one after the other."""
+
+TAKE_ADDRESS_OVER = """
+update installation set retired_at = now(), retired_reason = 'TAKEN_OVER'
+where address = $1 and session_id <> $2 and retired_at is null
+"""
+"""Takes a push address from the sessions that had it."""
+
+KEEP_ADDRESS = """
+insert into installation (id, session_id, kind, address) values ($1, $2, $3, $4)
+on conflict (session_id) do update
+set kind = excluded.kind, address = excluded.address, retired_at = null, retired_reason = null
+"""
+"""Where a session's officer is reached from now on."""
+
+INSERT_DEVICE_KEY = """
+insert into device_key (id, prefix, key_sha256, camera_id, post_id)
+select $1, $2, $3, camera.id, post.id
+from (select) as one
+left join camera on camera.id = $4 and camera.deleted_at is null
+left join sos_post post on post.id = $5 and post.deleted_at is null
+where camera.id is not null or post.id is not null
+returning id
+"""
+"""Keeps the key of a camera or of a post; no row when there is no such thing."""
+
+REVOKE_DEVICE_KEY = (
+    "update device_key set revoked_at = now() where id = $1 and revoked_at is null returning id"
+)
+"""Ends a key of a camera or post at once."""

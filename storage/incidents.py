@@ -54,3 +54,40 @@ class Incident(Synced, table=True):
     field_revs: dict[str, Any] = Field(
         sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")}
     )
+
+
+INSERT_INCIDENTS = """
+insert into incident
+    (id, scope_id, station_id, zone_id, category, severity, status, title, description, latitude, longitude,
+     accuracy_m, occurred_at, captured_at_raw, received_at, time_suspect, reported_by, device_id)
+select r.id, r.scope_id, r.station_id, r.zone_id, r.category, r.severity, r.status, r.title,
+       coalesce(r.description, ''), r.latitude, r.longitude, r.accuracy_m, r.occurred_at, r.captured_at_raw,
+       r.received_at, r.time_suspect, r.reported_by, r.device_id
+from jsonb_to_recordset($1::jsonb) as r (
+    id uuid, scope_id uuid, station_id uuid, zone_id uuid, category text, severity text, status text, title text,
+    description text, latitude float8, longitude float8, accuracy_m float8, occurred_at timestamptz,
+    captured_at_raw text, received_at timestamptz, time_suspect boolean, reported_by uuid, device_id uuid)
+on conflict (id) do nothing
+returning id, rev
+"""
+"""Adds incidents; an id that is taken returns no row."""
+
+LOCK_INCIDENTS = """
+select id, scope_id, rev, deleted_at, field_revs, zone_id, category, severity, status, title, description,
+       latitude, longitude, accuracy_m, occurred_at
+from incident where id = any ($1::uuid[]) order by id for update
+"""
+"""Incidents as they stand, locked in one order so that two pushes never wait for each other in a circle."""
+
+UPDATE_INCIDENTS = """
+update incident i
+set scope_id = r.scope_id, zone_id = r.zone_id, category = r.category, severity = r.severity, status = r.status,
+    title = r.title, description = r.description, latitude = r.latitude, longitude = r.longitude,
+    accuracy_m = r.accuracy_m, occurred_at = r.occurred_at, field_revs = r.field_revs
+from jsonb_to_recordset($1::jsonb) as r (
+    id uuid, scope_id uuid, zone_id uuid, category text, severity text, status text, title text, description text,
+    latitude float8, longitude float8, accuracy_m float8, occurred_at timestamptz, field_revs jsonb)
+where i.id = r.id
+returning i.id, i.rev
+"""
+"""Writes merged incidents. No id may stand twice: PostgreSQL would silently keep one of the two."""

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-_DIALECT = PGDialect_asyncpg()
+_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call] # SQLAlchemy leaves dialects untyped
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,3 +18,23 @@ class Station(Synced, table=True):
     name_th: str
     latitude: float
     longitude: float
+
+
+INSERT_STATION = """
+insert into station (id, scope_id, code, name, name_th, latitude, longitude)
+values ($1, $1, $2, $3, $4, $5, $6)
+on conflict (code) do nothing returning id
+"""
+"""Adds a station unless its code is taken."""
+
+FIND_STATION = "select id, code, name, name_th from station where code = $1 and deleted_at is null"
+"""A station by its code."""
+
+STORED_STATIONS = """
+select station.id, station.code, station.name, station.name_th, station.latitude, station.longitude
+from station where deleted_at is null order by code
+"""
+"""All stations."""
+
+LOCK_STATION = "select id from station where id = $1 and deleted_at is null for no key update"
+"""Lets one import of a station wait for another; readers and officers' pushes go on."""

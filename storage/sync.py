@@ -131,3 +131,49 @@ REMEMBER_SET = (
 
 RECALL_SET = "select content from sync_set where id = $1"
 """The set of a hash."""
+
+LOCK_LANE = """
+insert into sync_lane (device_id, officer_id, lane) values ($1, $2, $3)
+on conflict (device_id, officer_id, lane) do update set updated_at = now()
+returning applied_sequence
+"""
+"""Takes the lane's lock until commit, and says how far it was applied."""
+
+ADVANCE_LANE = """
+update sync_lane set applied_sequence = $4 where device_id = $1 and officer_id = $2 and lane = $3
+"""
+"""Says how far the lane was applied."""
+
+READ_OUTCOMES = """
+select sequence, mutation_id, content_sha256, outcome, code, row_id, rev, detail,
+       device_id = $1 and officer_id = $2 and lane = $3 as same_lane
+from sync_outcome
+where (device_id = $1 and officer_id = $2 and lane = $3 and sequence = any ($4::bigint[]))
+   or mutation_id = any ($5::uuid[])
+"""
+"""The stored answers to some sequences of a lane, and to some mutations wherever they were stored."""
+
+STORE_OUTCOMES = """
+insert into sync_outcome
+    (device_id, officer_id, lane, sequence, mutation_id, content_sha256, outcome, code, row_id, rev, detail)
+select $1, $2, $3, r.sequence, r.mutation_id, decode(r.content_sha256, 'hex'), r.outcome, r.code, r.row_id,
+       r.rev, coalesce(r.detail, '{}')
+from jsonb_to_recordset($4::jsonb) as r (
+    sequence bigint, mutation_id uuid, content_sha256 text, outcome text, code text, row_id uuid,
+    rev bigint, detail jsonb)
+"""
+"""Stores the answers of a chunk."""
+
+KEEP_REFUSED = """
+insert into quarantine (id, device_id, officer_id, lane, sequence, mutation_id, code, payload)
+select r.id, $1, $2, $3, r.sequence, r.mutation_id, r.code, r.payload
+from jsonb_to_recordset($4::jsonb) as r (
+    id uuid, sequence bigint, mutation_id uuid, code text, payload jsonb)
+on conflict (mutation_id) do nothing
+"""
+"""Keeps whole mutations that were refused."""
+
+READ_AUTHOR = """
+select station_id, role, array(select access.officer_scopes(id)) as scopes from officer where id = $1
+"""
+"""What the rules of a push must know about the officer who pushes."""

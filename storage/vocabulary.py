@@ -16,7 +16,7 @@ class Term(StrEnum):
 
     description: str
 
-    def __new__(cls, value: str, description: str) -> Self:
+    def __new__(cls, value: str, description: str = "") -> Self:
         """One member: the stored word and its meaning in one sentence."""
         member = str.__new__(cls, value)
         member._value_ = value
@@ -177,6 +177,16 @@ class StepTarget(Term):
     ON_DUTY = "ON_DUTY", "Officers on duty in the scope, nearest first."
     STATION = "STATION", "Every officer of the station."
     SUPERVISORS = "SUPERVISORS", "The station's supervisors."
+
+
+class StepOutcome(Term):
+    """How a step of the escalation ended."""
+
+    CALLED = "CALLED", "At least one phone's push was accepted."
+    NOBODY = "NOBODY", "Nobody could be reached, so the next step was taken at once."
+    PUSH_OFF = "PUSH_OFF", "No push service is configured; only open apps were told."
+    ANSWERED = "ANSWERED", "Nobody was called, because the alert was no longer open."
+    REPLACED = "REPLACED", "The alert was handed back, and the escalation began anew."
 
 
 class DeliveryOutcome(Term):

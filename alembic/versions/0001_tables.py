@@ -960,6 +960,14 @@ def upgrade() -> None:
         sa.Column("post_id", sa.Uuid(), nullable=False),
         sa.Column("scope_id", sa.Uuid(), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_press_id", sa.String(), nullable=True),
+        sa.Column("last_press_alert_id", sa.Uuid(), nullable=True),
+        sa.Column("last_press_joined", sa.Boolean(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["last_press_alert_id"],
+            ["sos_alert.id"],
+            name=op.f("sos_post_state_last_press_alert_id_fkey"),
+        ),
         sa.ForeignKeyConstraint(
             ["post_id"], ["sos_post.id"], name=op.f("sos_post_state_post_id_fkey")
         ),
@@ -981,6 +989,10 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "outcome is null or outcome in ('CALLED', 'NOBODY', 'PUSH_OFF', 'ANSWERED', 'REPLACED')",
+            name=op.f("sos_step_outcome_check"),
+        ),
         sa.CheckConstraint(
             "target in ('ON_DUTY', 'STATION', 'SUPERVISORS')", name=op.f("sos_step_target_check")
         ),

@@ -55,13 +55,14 @@ $$;
 
 create function access.officer_scopes(holder uuid) returns setof uuid
 language sql stable security definer rows 20 set search_path = public, pg_temp as $$
-    with assigned as (
+    -- A station includes its zones, a zone the zones inside it.
+    with recursive held as (
         select scope_id from assignment
         where officer_id = holder and valid_from <= now() and (valid_until is null or valid_until > now())
+        union
+        select zone.id from held join zone on zone.station_id = held.scope_id or zone.parent_id = held.scope_id
     )
-    select scope_id from assigned
-    union
-    select zone.id from assigned join zone on zone.station_id = assigned.scope_id
+    select scope_id from held
 $$;
 
 create function access.granted(partner uuid, subject text)

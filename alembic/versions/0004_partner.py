@@ -20,6 +20,7 @@ POLICIES = {
     "snapshot": ("CAMERAS", "scope_id"),
     "incident": ("INCIDENTS", "scope_id"),
 }
+OWN = {"organisation": "id", "agreement": "organisation_id"}
 
 # Three decimals of a degree are about a hundred metres. Filters, order and cursors of the door use these columns, so
 # that asking cleverly shows no more than reading.
@@ -66,12 +67,26 @@ join access.granted(access.id_of(access.principal()), 'INCIDENTS') as g on g.zon
 cross join lateral (select coalesce(i.received_at <= g.full_until, false) as fully) shown
 where i.deleted_at is null and i.received_at <= g.visible_until;
 
+create view partner.organisation as
+select id, code, name, name_th, sector from organisation
+where id = access.id_of(access.principal());
+
+create view partner.agreement as
+select a.id, a.subjects, a.detail, a.delay_seconds, a.valid_from, a.valid_until,
+       array(select zone_id from agreement_zone z where z.agreement_id = a.id order by zone_id) as zone_ids
+from agreement a
+where a.organisation_id = access.id_of(access.principal()) and a.revoked_at is null and a.valid_from <= now()
+  and (a.valid_until is null or a.valid_until > now());
+
+alter view partner.organisation owner to patrol_sharing;
+alter view partner.agreement owner to patrol_sharing;
 alter view partner.zone owner to patrol_sharing;
 alter view partner.camera owner to patrol_sharing;
 alter view partner.incident owner to patrol_sharing;
 revoke create on schema partner from patrol_sharing;
 set local role patrol_sharing;
-grant select on partner.zone, partner.camera, partner.incident to patrol_partner;
+grant select on partner.zone, partner.camera, partner.incident, partner.organisation, partner.agreement
+    to patrol_partner;
 reset role;
 """
 
@@ -83,11 +98,21 @@ def upgrade() -> None:
             f"select zone_id from access.granted(access.id_of(access.principal()), '{subject}'))))"
         )
         op.execute(f"grant select on {table} to patrol_sharing")
+    for table, column in OWN.items():
+        op.execute(
+            f"create policy sharing on {table} for select to patrol_sharing using ("
+            f"access.principal_is('partner') and {column} = access.id_of(access.principal()))"
+        )
+    op.execute(
+        "create policy sharing on agreement_zone for select to patrol_sharing "
+        "using (agreement_id in (select id from agreement))"
+    )
+    op.execute("grant select on organisation, agreement, agreement_zone to patrol_sharing")
     run_script(op.get_bind(), VIEWS)
 
 
 def downgrade() -> None:
     op.execute("drop schema partner cascade")
-    for table in POLICIES:
+    for table in (*POLICIES, *OWN, "agreement_zone"):
         op.execute(f"drop policy sharing on {table}")
         op.execute(f"revoke all on {table} from patrol_sharing")

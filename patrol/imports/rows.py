@@ -50,6 +50,7 @@ class RowCode(Term):
         "OUTSIDE_ITS_ZONE",
         "Warning: the camera lies outside the zone that it names.",
     )
+    POST_KEPT = "POST_KEPT", "Warning: the camera is no SOS_POST any more, but its post stays."
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def read(text: str, keys: KeySet, *, holder: UUID) -> Cursor:
             None if done is None else Done(*done),
             None
             if walk is None
-            else Pass(*walk[:4], after=None if walk[4] is None else tuple(walk[4])),
+            else Pass(walk[0], walk[1], walk[2], walk[3], walk[4] and (walk[4][0], walk[4][1])),
         )
     except (ValueError, TypeError, IndexError) as error:
         raise CursorRefused("CURSOR_INVALID") from error

@@ -222,7 +222,7 @@ class Pull:
 
     async def _changed(self, done: Done | None, walk: Pass, kept: list[UUID]) -> frozenset[str]:
         """The subjects that have a difference at all: one statement, so that an empty pull costs one."""
-        assert done is not None  # noqa: S101 # scopes are kept only from a state that the phone has
+        assert done is not None  # scopes are kept only from a state that the phone has
         found = await self.connection.fetch(
             statements.CHANGED, kept, _xmin(done.snapshot), done.snapshot, walk.until
         )
@@ -303,7 +303,7 @@ class Pull:
         after: Any,
         limit: int,
     ) -> list[Any]:
-        assert done is not None  # noqa: S101 # scopes are kept only from a state that the phone has
+        assert done is not None  # scopes are kept only from a state that the phone has
         xid, key = after or NO_KEY
         bound = {
             "scopes": kept, "xmin": _xmin(done.snapshot), "previous": done.snapshot,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Protocol
@@ -31,7 +32,7 @@ from storage.statements import Statement, compiled
 from storage.sync import ScopeExit
 
 
-class Wanted(Protocol):
+class Wanted(Hashable, Protocol):
     """What a phone asks of a subject's rows: a table under an alias, and columns of it."""
 
     @property
@@ -79,8 +80,10 @@ def _difference(
     key: ColumnElement[Any],
 ) -> Statement:
     """What was stamped between two snapshots, in several scopes: each scope is one bounded scan, then merged."""
-    scopes = func.unnest(bindparam("scopes", type_=ARRAY(Uuid))).table_valued(
-        column("id", Uuid), name="scopes"
+    scopes = (
+        func.unnest(bindparam("scopes", type_=ARRAY(Uuid)))
+        .table_valued(column("id", Uuid), name="scopes")
+        .render_derived()
     )
     branch = (
         _ordered(wanted, stamp, key)
@@ -145,5 +148,5 @@ CHANGED = " union all ".join(
 
 def still_here(table: str) -> str:
     """Of some ids, those that the row policies still show."""
-    assert table in BY_TABLE  # noqa: S101 # a table's name, never input
+    assert table in BY_TABLE  # a table's name, never input
     return f"select id from {table} where id = any ($1::uuid[])"  # noqa: S608 # checked above

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from graphql import (
@@ -90,6 +91,7 @@ class Operation:
     definition: OperationDefinitionNode
     convert: Converter
     conditions: frozenset[str]
+    text_id: str
     _plans: dict[tuple[tuple[str, bool], ...], Plan] = field(default_factory=dict)
 
     @property
@@ -157,6 +159,11 @@ class Operation:
             one for one in self.document.definitions if isinstance(one, FragmentDefinitionNode)
         ]
         return DocumentNode(definitions=(definition, *others))
+
+
+def text_id(text: str) -> str:
+    """The id of an operation's text: its SHA-256 in hexadecimal."""
+    return sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 class _Conditions(Visitor):
@@ -233,5 +240,10 @@ class Operations:
         conditions = _Conditions()
         visit(document, conditions)
         return Operation(
-            self.schema, document, chosen[0], self._convert, frozenset(conditions.names)
+            self.schema,
+            document,
+            chosen[0],
+            self._convert,
+            frozenset(conditions.names),
+            text_id(text),
         )

@@ -77,7 +77,9 @@ def page(
     if scoped:
         assert selection.source.scope is not None
         scope = rows.c[selection.source.scope]
-        scopes = func.unnest(_SCOPES).table_valued(column("id", Uuid), name="scopes")
+        scopes = (
+            func.unnest(_SCOPES).table_valued(column("id", Uuid), name="scopes").render_derived()
+        )
         branch = bounded.where(scope == scopes.c.id).lateral("branch")
         bounded = (
             select(*branch.c)
@@ -119,8 +121,10 @@ def children(selection: Selection, read: Many, order: Order, *, given: Sequence[
     rows = selection.rows
     value, key = rows.c[order.column], rows.c[selection.source.key]
     remote = rows.c[read.remote]
-    parents = func.unnest(bindparam("_parents", type_=ARRAY(remote.type))).table_valued(
-        column("id", remote.type), with_ordinality="place", name="parents"
+    parents = (
+        func.unnest(bindparam("_parents", type_=ARRAY(remote.type)))
+        .table_valued(column("id", remote.type), with_ordinality="place", name="parents")
+        .render_derived()
     )
     branch = (
         select(*selection.columns, value.label("_value"), key.label("_key"))

@@ -4,7 +4,7 @@ import secrets
 import socket
 from collections.abc import Iterable
 
-_GRPC_OFFSET = 10_000
+GRPC_OFFSET = 10_000
 # Both halves of a pair stay below 32768, where Linux begins to hand out ports to outgoing
 # connections; such a connection could otherwise sit on our port when we come back.
 _LOWEST, _HIGHEST = 20_000, 22_767
@@ -12,7 +12,7 @@ _LOWEST, _HIGHEST = 20_000, 22_767
 
 def pair_is_free(port: int) -> bool:
     """Whether `port` and `port` + 10000 can be listened on at 127.0.0.1."""
-    return _is_free(port) and _is_free(port + _GRPC_OFFSET)
+    return _is_free(port) and _is_free(port + GRPC_OFFSET)
 
 
 def free_pairs(names: Iterable[str]) -> dict[str, int]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ Steps = Sequence[tuple[signal.Signals, float]]
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _LOG_LIMIT = 10 << 20
 _TAIL_LINES = 15
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -170,9 +172,20 @@ class Leftovers:
                     process.send_signal(stop_signal)
                 except psutil.Error:
                     continue
-            alive = psutil.wait_procs(alive, timeout=seconds)[1]
-            if not alive:
-                return
+            deadline = time.monotonic() + seconds
+            while alive := [process for process in alive if _runs(process)]:
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(_POLL_SECONDS)
+
+
+def _runs(process: Any) -> bool:
+    psutil = _psutil()
+    try:
+        # An orphan that ended stays a zombie where process 1 does not collect it (containers).
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def process_exists(pid: int) -> bool:

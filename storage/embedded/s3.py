@@ -24,7 +24,7 @@ from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
 from storage.embedded.directories import OwnerLock, private_directory
-from storage.embedded.ports import free_pairs, pair_is_free
+from storage.embedded.ports import GRPC_OFFSET, free_pairs, pair_is_free
 from storage.embedded.processes import ChildProcess, Leftovers, clean_environment, tail
 from storage.embedded.s3_doors import close_doors, write_private
 from storage.faults import ProgramMissing, ServerFailed
@@ -76,6 +76,7 @@ class EmbeddedS3:
         self._credentials: dict[str, str] = {}
         self._ports: dict[str, int] = {}
         self._child: ChildProcess | None = None
+        self._has_ports = False
         self._guard = threading.RLock()
 
     @property
@@ -171,6 +172,7 @@ class EmbeddedS3:
                 self._end_child()
                 self._ports = {}
             else:
+                self._has_ports = True
                 return
 
     def _spawn(self, weed: Path) -> ChildProcess:
@@ -215,12 +217,14 @@ class EmbeddedS3:
             return
         self._child.stop()
         self._child = None
-        # A killed server leaves its local sockets behind; their names hold our ports.
-        for port in self._ports.values():
-            for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108  # its place
-                socket.unlink(missing_ok=True)
-            for socket in Path("/tmp").glob(f"seaweedfs-*-{port + 10_000}.sock"):  # noqa: S108
-                socket.unlink(missing_ok=True)
+        # A killed server leaves its local sockets behind; their names hold its ports. Those of a
+        # server that never served may belong to the one that took the port from it.
+        if self._has_ports:
+            for port in self._ports.values():
+                for number in (port, port + GRPC_OFFSET):
+                    for path in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # noqa: S108  # fixed there
+                        path.unlink(missing_ok=True)
+            self._has_ports = False
 
 
 def _program() -> Path:

@@ -65,9 +65,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with EmbeddedS3(tmp_path_factory.mktemp("s3")) as running:
-        yield Server(running.endpoint, running.access_key, running.secret_key, running.region)
+def server(s3: EmbeddedS3) -> Server:
+    return Server(s3.endpoint, s3.access_key, s3.secret_key, s3.region)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,42 @@
+"""Which job is run by which rule, in which lane and with how much patience."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from api.services import Services
+from patrol.alerts import CALL_STEP
+from patrol.calling import call_step
+from patrol.media import MAKE_THUMBNAILS, make_thumbnails
+from storage.job_turns import Every
+from storage.jobs import Job, JobKind
+
+
+def handlers(services: Services) -> Mapping[str, JobKind]:
+    """The jobs of this product over open services."""
+
+    async def thumbnails(job: Job) -> None:
+        await make_thumbnails(services.database, services.store, UUID(job.data()["snapshot_id"]))
+
+    async def call(job: Job) -> None:
+        await call_step(services.database, services.notifier, UUID(job.data()["step_id"]))
+
+    return {
+        MAKE_THUMBNAILS: JobKind(thumbnails, time_limit=timedelta(minutes=2)),
+        # A call is never given up while a later step could still be helped by it: about ten minutes of trying.
+        CALL_STEP: JobKind(
+            call,
+            lane="urgent",
+            attempts=60,
+            first_pause=timedelta(milliseconds=200),
+            longest_pause=timedelta(seconds=10),
+            time_limit=timedelta(minutes=2),
+        ),
+    }
+
+
+def schedules(services: Services) -> Sequence[Every]:
+    """What is run again and again, once for all workers."""
+    return ()

@@ -1,0 +1,108 @@
+"""Everything a process works with, opened in order and closed in reverse: the database, the store, keys, push, pokes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import structlog
+
+from api.live import Live
+from api.settings import Settings
+from patrol.keys import KeySet, load
+from patrol.notify import Notifier
+from schema.context import Context
+from storage.buckets import ObjectStore
+from storage.database import Database
+from storage.faults import StorageFault
+from storage.principal import Principal, Role, system
+
+log = structlog.get_logger(__name__)
+
+KEYS_RELOAD_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The adapters and pools of one process."""
+
+    settings: Settings
+    database: Database
+    keys: KeySet
+    store: ObjectStore
+    live: Live
+    notifier: Notifier
+
+    def link(self, bucket: str, key: str) -> str:
+        """A signed link to an object, as long as settings say."""
+        return self.store.link(
+            "GET", bucket, key, expires=timedelta(seconds=self.settings.link_seconds)
+        )
+
+    def context(self, principal: Principal) -> Context:
+        """The context of one GraphQL operation."""
+        return Context(principal, self.database, self.link, self.keys, self.live, self.store, self.settings)
+
+
+def store_of(settings: Settings) -> ObjectStore:
+    """The object store that settings name.
+
+    Raises:
+        ValueError: no store is named.
+    """
+    if settings.s3_url is None:
+        raise ValueError("PATROL_S3_URL is not set.")
+    parts = urlsplit(settings.s3_url)
+    return ObjectStore(
+        parts.netloc,
+        settings.s3_access_key or "",
+        settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else "",
+        region=settings.s3_region,
+        secure=parts.scheme == "https",
+        public_endpoint=settings.s3_public_url,
+        prefix=settings.s3_prefix,
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Services]:
+    """Opens what settings name and closes it again.
+
+    Raises:
+        StorageFault: the database cannot be reached.
+        SecretWrong: the signing keys were wrapped with another secret.
+    """
+    from api.push import notifier_from  # the SDK takes half a second to import; most commands never send
+
+    if settings.database_url is None or settings.secret is None:
+        raise ValueError("PATROL_DATABASE_URL and PATROL_SECRET must be set.")
+    secret = settings.secret.get_secret_value()
+    async with contextlib.AsyncExitStack() as stack:
+        database = await Database.connect(settings.database_url, size=settings.database_pool)
+        stack.push_async_callback(database.close)
+        async with database.write(system("keys"), Role.SYSTEM) as connection:
+            keys = await load(connection, secret)
+        reloading = asyncio.create_task(_reload(database, keys, secret))
+        stack.callback(reloading.cancel)
+        store = store_of(settings)
+        stack.callback(store.close)
+        notifier = notifier_from(
+            settings.firebase_credentials, endpoint=settings.firebase_endpoint
+        )
+        stack.callback(notifier.close)
+        live = await stack.enter_async_context(Live(settings.database_url))
+        yield Services(settings, database, keys, store, live, notifier)
+
+
+async def _reload(database: Database, keys: KeySet, secret: str) -> None:
+    """Takes over rotated and retired keys, so that all processes believe the same."""
+    while True:
+        await asyncio.sleep(KEYS_RELOAD_SECONDS)
+        with contextlib.suppress(StorageFault):
+            async with database.write(system("keys"), Role.SYSTEM) as connection:
+                keys.replace(await load(connection, secret))

@@ -1,0 +1,22 @@
+"""The operations that the phone app was released with; in production the phone door runs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+OPERATIONS = Path(__file__).resolve().parent.parent / "mobile_contracts" / "operations"
+
+
+def operation_id(text: str) -> str:
+    """The id of an operation: the SHA-256 of its UTF-8 text, 64 lower-case hexadecimal digits."""
+    return sha256(text.encode()).hexdigest()
+
+
+@cache
+def trusted_operations(directory: Path = OPERATIONS) -> Mapping[str, str]:
+    """The texts of the trusted operations by id. Released texts stay, so that older apps keep working."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted(directory.rglob("*.graphql"))]
+    return {operation_id(text): text for text in texts}

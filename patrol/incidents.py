@@ -1,0 +1,197 @@
+"""The rules of incidents: who may report and change them, how two changes are merged, which steps are allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from patrol.clock import read_phone_time
+from patrol.errors import (
+    AlreadyExists,
+    FieldConflict,
+    NotFound,
+    NotInScope,
+    StateNotReachable,
+)
+from patrol.places import zone_at
+from patrol.sync.mutation import Author, Effect, Mutation, refused
+from patrol.transitions import incident_may_become
+from storage.database import Connection
+from storage.incidents import INSERT_INCIDENTS, LOCK_INCIDENTS, UPDATE_INCIDENTS
+from storage.vocabulary import IncidentStatus, MutationOutcome
+from storage.zones import OWN_ZONES
+
+FIELDS = (
+    "zone_id",
+    "category",
+    "severity",
+    "status",
+    "title",
+    "description",
+    "latitude",
+    "longitude",
+    "accuracy_m",
+    "occurred_at",
+)
+"""What a phone may set. A position is three fields that are one value: they conflict together."""
+
+_TOGETHER = {"latitude": "position", "longitude": "position", "accuracy_m": "position"}
+
+
+async def report(
+    connection: Connection, author: Author, mutations: Sequence[Mutation]
+) -> list[Effect]:
+    """Adds incidents to the zone they name, else to the smallest one around their position, else to the station.
+
+    An officer may report from every zone of the station, also from one that is not assigned: what happened there was seen.
+    """
+    named = await _own_zones(connection, author, mutations)
+    rows: dict[UUID, dict[str, Any]] = {}
+    effects: dict[UUID, Effect] = {}
+    for one in mutations:
+        zone = _uuid(one.fields.get("zone_id"))
+        if zone is not None and zone not in named:
+            effects[one.row_id] = refused(one, NotInScope)
+            continue
+        latitude, longitude = one.fields.get("latitude"), one.fields.get("longitude")
+        if zone is None and latitude is not None and longitude is not None:
+            zone = await zone_at(connection, author.station, latitude, longitude)
+        rows[one.row_id] = _new_row(author, one, zone)
+    added = {
+        row["id"]: row["rev"]
+        for row in await connection.fetch(
+            INSERT_INCIDENTS, orjson.dumps(list(rows.values())).decode()
+        )
+    }
+    for one in mutations:
+        if one.row_id in added:
+            scopes = (UUID(rows[one.row_id]["scope_id"]),)
+            effects[one.row_id] = Effect(
+                MutationOutcome.APPLIED, one.row_id, added[one.row_id], scopes=scopes
+            )
+        elif one.row_id in rows:
+            effects[one.row_id] = refused(one, AlreadyExists)
+    return [effects[one.row_id] for one in mutations]
+
+
+async def _own_zones(
+    connection: Connection, author: Author, mutations: Sequence[Mutation]
+) -> frozenset[UUID]:
+    """Of the zones that mutations name, those of the author's station."""
+    named = {zone for one in mutations if (zone := _uuid(one.fields.get("zone_id"))) is not None}
+    if not named:
+        return frozenset()
+    rows = await connection.fetch(OWN_ZONES, author.station, list(named))
+    return frozenset(row["id"] for row in rows)
+
+
+def _uuid(value: Any) -> UUID | None:
+    return None if value is None else UUID(str(value))
+
+
+def _new_row(author: Author, one: Mutation, zone: UUID | None) -> dict[str, Any]:
+    captured = read_phone_time(one.captured_at, author.received_at)
+    occurred = one.fields.get("occurred_at")
+    happened = read_phone_time(occurred, author.received_at) if occurred else captured
+    return {
+        **{name: one.fields.get(name) for name in FIELDS},
+        "id": str(one.row_id),
+        "scope_id": str(zone or author.station),
+        "station_id": str(author.station),
+        "zone_id": None if zone is None else str(zone),
+        "status": one.fields.get("status") or IncidentStatus.OPEN.value,
+        "occurred_at": happened.at.isoformat(),
+        "captured_at_raw": one.captured_at,
+        "received_at": author.received_at.isoformat(),
+        "time_suspect": captured.suspect or happened.suspect,
+        "reported_by": str(author.officer),
+        "device_id": str(author.device),
+    }
+
+
+async def change(
+    connection: Connection, author: Author, mutations: Sequence[Mutation]
+) -> list[Effect]:
+    """Changes incidents, three-way: a field that somebody else changed since `base_rev` keeps its stored value."""
+    stored = {
+        row["id"]: dict(row)
+        for row in await connection.fetch(LOCK_INCIDENTS, [one.row_id for one in mutations])
+    }
+    named = await _own_zones(connection, author, mutations)
+    effects: dict[UUID, Effect] = {}
+    rows: list[dict[str, Any]] = []
+    for one in mutations:
+        row = stored.get(one.row_id)
+        if row is None or row["deleted_at"] is not None:
+            effects[one.row_id] = refused(one, NotFound)
+        elif row["scope_id"] not in author.scopes:
+            effects[one.row_id] = refused(one, NotInScope)
+        elif (zone := _uuid(one.fields.get("zone_id"))) is not None and zone not in named:
+            effects[one.row_id] = refused(one, NotInScope)
+        else:
+            effect, merged = _merge(author, one, row)
+            effects[one.row_id] = effect
+            if merged is not None:
+                rows.append(merged)
+    if rows:
+        revs = {
+            row["id"]: row["rev"]
+            for row in await connection.fetch(
+                UPDATE_INCIDENTS, orjson.dumps(rows, default=str).decode()
+            )
+        }
+        for key, rev in revs.items():
+            before = effects[key]
+            effects[key] = Effect(
+                before.outcome, key, rev, before.code, before.detail, before.scopes
+            )
+    return [effects[one.row_id] for one in mutations]
+
+
+def _merge(
+    author: Author, one: Mutation, row: dict[str, Any]
+) -> tuple[Effect, dict[str, Any] | None]:
+    """What one change makes of one row: the effect, and the row to write if anything differs."""
+    wanted = {name: value for name, value in one.fields.items() if name in FIELDS}
+    if "occurred_at" in wanted and wanted["occurred_at"] is not None:
+        wanted["occurred_at"] = read_phone_time(wanted["occurred_at"], author.received_at).at
+    if "zone_id" in wanted:
+        wanted["zone_id"] = _uuid(wanted["zone_id"])
+    revs: dict[str, int] = orjson.loads(row["field_revs"])
+    base = one.base_rev if one.base_rev is not None else row["rev"]
+    differing = {name: value for name, value in wanted.items() if row[name] != value}
+    status = differing.get("status")
+    if status is not None and not incident_may_become(
+        IncidentStatus(row["status"]), IncidentStatus(status)
+    ):
+        return refused(one, StateNotReachable, now=row["status"]), None
+    touched = {_TOGETHER.get(name, name) for name in differing}
+    # An allowed step of the state is taken whatever the version it was based on: the steps are the policy.
+    contested = {name for name in touched if name != "status" and revs.get(name, 1) > base}
+    written = {
+        name: value
+        for name, value in differing.items()
+        if _TOGETHER.get(name, name) not in contested
+    }
+    if contested:
+        outcome, code = MutationOutcome.CONFLICT, FieldConflict.code
+    else:
+        outcome = MutationOutcome.MERGED if row["rev"] > base else MutationOutcome.APPLIED
+        code = None
+    detail = {"fields": sorted(contested)} if contested else {}
+    if not written:
+        return Effect(outcome, one.row_id, row["rev"], code, detail), None
+    scope = (written["zone_id"] or author.station) if "zone_id" in written else row["scope_id"]
+    merged = {
+        **{name: row[name] for name in FIELDS},
+        **written,
+        "id": one.row_id,
+        "scope_id": scope,
+        "field_revs": revs | {_TOGETHER.get(name, name): row["rev"] + 1 for name in written},
+    }
+    return Effect(
+        outcome, one.row_id, row["rev"] + 1, code, detail, tuple({row["scope_id"], scope})
+    ), merged

@@ -1,0 +1,30 @@
+"""Which zone a position belongs to, from outlines that are kept in memory until a zone changes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from uuid import UUID
+
+from patrol.geojson import read_shape
+from patrol.geometry import ZoneIndex
+from storage.database import Connection
+from storage.zones import READ_STATION_ZONES, READ_STATION_ZONES_VERSION
+
+_indexes: OrderedDict[UUID, tuple[str, ZoneIndex[UUID]]] = OrderedDict()
+_STATIONS = 200  # indexes kept at once; the least used is forgotten first
+
+
+async def zone_at(
+    connection: Connection, station: UUID, latitude: float, longitude: float
+) -> UUID | None:
+    """The smallest zone of a station that covers a position (WGS 84 degrees), or None."""
+    version = await connection.fetchval(READ_STATION_ZONES_VERSION, station)
+    known = _indexes.get(station)
+    if known is None or known[0] != version:
+        rows = await connection.fetch(READ_STATION_ZONES, station)
+        known = version, ZoneIndex([(row["id"], read_shape(row["boundary"])) for row in rows])
+        _indexes[station] = known
+        if len(_indexes) > _STATIONS:
+            _indexes.popitem(last=False)
+    _indexes.move_to_end(station)
+    return known[1].find(latitude, longitude)

@@ -1,0 +1,314 @@
+"""Stores what phones recorded: in order, once, and answered even when it is refused.
+
+A lane is a queue with contiguous numbers. Its row is locked, a chunk of mutations is applied in one transaction together
+with its stored outcomes, and the lane advances; so a lost answer costs nothing, because the same numbers are answered
+from what was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+from uuid_utils.compat import uuid7
+
+from patrol.constraints import problem_of
+from patrol.errors import RetryLater, SequenceGap, SequenceReused
+from patrol.sync.kinds import KINDS
+from patrol.sync.mutation import Author, Effect, Mutation
+from storage.database import Connection, Database
+from storage.faults import DatabaseUnavailable
+from storage.principal import Principal
+from storage.sync import (
+    ADVANCE_LANE,
+    KEEP_REFUSED,
+    LOCK_LANE,
+    READ_AUTHOR,
+    READ_OUTCOMES,
+    STORE_OUTCOMES,
+)
+from storage.vocabulary import Lane, MutationOutcome, OfficerRole
+
+log = structlog.get_logger(__name__)
+
+CHUNK = 50
+"""Mutations in one transaction: a time limit loses at most this many, and they are sent again."""
+
+BATCH = 500
+"""Mutations in one push."""
+
+_KEPT = (MutationOutcome.REJECTED, MutationOutcome.CONFLICT)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a phone is told about one mutation.
+
+    `outcome` DUPLICATE carries the first outcome in `first`; GAP carries the number to send from in `expected`.
+    """
+
+    sequence: int
+    mutation_id: UUID
+    outcome: MutationOutcome
+    row_id: UUID
+    rev: int | None = None
+    code: str | None = None
+    first: MutationOutcome | None = None
+    expected: int | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Pushed:
+    """The answers to a push, the lane's state after it, and whom to poke."""
+
+    answers: list[Answer] = field(default_factory=list)
+    applied_sequence: int = 0
+    scopes: set[UUID] = field(default_factory=set)
+    alerts: list[UUID] = field(default_factory=list)
+    subjects: set[str] = field(default_factory=set)
+
+
+async def push(
+    database: Database,
+    principal: Principal,
+    lane: Lane,
+    mutations: Sequence[Mutation],
+    *,
+    committed: Callable[[Pushed], None] = lambda _: None,
+) -> Pushed:
+    """Applies mutations of one lane in the order of their numbers.
+
+    A chunk that cannot be stored now is answered RETRY, and nothing after it is tried. `committed` is called after each
+    commit with what has been stored so far, so that an alert is heard before the rest of its batch is stored.
+
+    Raises:
+        PrincipalRevoked: the session is no longer good; nothing of the rest was stored.
+    """
+    pushed = Pushed()
+    ordered = sorted(mutations, key=lambda one: one.sequence)
+    for start in range(0, len(ordered), CHUNK):
+        chunk = ordered[start : start + CHUNK]
+        try:
+            async with database.write(principal) as connection:
+                done = await _Chunk(connection, principal, lane).apply(chunk)
+        except (DatabaseUnavailable, asyncpg.PostgresError, TimeoutError, OSError) as error:
+            log.warning("push_retry", lane=lane.value, error=type(error).__name__)
+            pushed.answers += [
+                _plain(one, MutationOutcome.RETRY, RetryLater.code) for one in ordered[start:]
+            ]
+            break
+        pushed.answers += done.answers
+        pushed.applied_sequence = done.applied_sequence
+        pushed.scopes |= done.scopes
+        pushed.subjects |= done.subjects
+        pushed.alerts += done.alerts
+        committed(done)
+    return pushed
+
+
+class _Chunk:
+    """One transaction's worth of a lane."""
+
+    def __init__(self, connection: Connection, principal: Principal, lane: Lane) -> None:
+        self.connection = connection
+        self.lane = lane
+        self.holder = (principal.device_id, principal.id, lane.value)
+        assert isinstance(principal.id, UUID) and principal.device_id  # only officers push
+        self.officer = principal.id
+        self.device = principal.device_id
+
+    async def apply(self, chunk: Sequence[Mutation]) -> Pushed:
+        applied = await self.connection.fetchval(LOCK_LANE, *self.holder)
+        by_sequence, by_mutation = await self._stored(chunk)
+        done = Pushed(applied_sequence=applied)
+        fresh: list[Mutation] = []
+        for one in chunk:
+            before = by_sequence.get(one.sequence) or by_mutation.get(one.mutation_id)
+            expected = done.applied_sequence + len(fresh) + 1
+            if one.sequence > expected:
+                done.answers.append(
+                    _plain(one, MutationOutcome.GAP, SequenceGap.code, expected=expected)
+                )
+            elif before is None and one.sequence == expected:
+                fresh.append(one)
+                by_sequence[one.sequence] = by_mutation[one.mutation_id] = {"pending": one}
+            else:
+                if one.sequence == expected:
+                    # Stored under another number before a restore: the effect is there, so the lane goes on.
+                    await self._flush(fresh, done)
+                    done.applied_sequence = one.sequence
+                done.answers.append(_repeat(one, before))
+        await self._flush(fresh, done)
+        await self.connection.execute(ADVANCE_LANE, *self.holder, done.applied_sequence)
+        done.answers.sort(key=lambda answer: answer.sequence)
+        return done
+
+    async def _stored(self, chunk: Sequence[Mutation]) -> tuple[dict[int, Any], dict[UUID, Any]]:
+        rows = await self.connection.fetch(
+            READ_OUTCOMES, *self.holder,
+            [one.sequence for one in chunk], [one.mutation_id for one in chunk],
+        )  # fmt: skip
+        return (
+            {row["sequence"]: row for row in rows if row["same_lane"]},
+            {row["mutation_id"]: row for row in rows},
+        )
+
+    async def _flush(self, fresh: list[Mutation], done: Pushed) -> None:
+        """Applies what has gathered, run by run, and stores the outcomes."""
+        if not fresh:
+            return
+        row = await self.connection.fetchrow(READ_AUTHOR, self.officer)
+        author = Author(
+            self.officer, self.device, row["station_id"], OfficerRole(row["role"]),
+            frozenset(row["scopes"]), datetime.now(UTC),
+        )  # fmt: skip
+        effects: list[tuple[Mutation, Effect]] = []
+        for run in runs(fresh):
+            effects += await self._run(run, author)
+        await self._store(effects)
+        for mutation, effect in effects:
+            done.answers.append(
+                Answer(
+                    mutation.sequence,
+                    mutation.mutation_id,
+                    effect.outcome,
+                    effect.row_id,
+                    effect.rev,
+                    effect.code,
+                    detail=dict(effect.detail),
+                )  # fmt: skip
+            )
+            done.scopes.update(effect.scopes)
+            done.alerts += effect.alerts
+            if effect.scopes:
+                done.subjects.add(KINDS[mutation.kind].subject)
+        done.applied_sequence = fresh[-1].sequence
+        fresh.clear()
+
+    async def _run(self, run: Sequence[Mutation], author: Author) -> list[tuple[Mutation, Effect]]:
+        """Applies a run kind by kind; within a run no row stands twice, so the kinds do not depend on each other."""
+        groups: dict[str, list[Mutation]] = {}
+        for one in run:
+            groups.setdefault(one.kind, []).append(one)
+        effects: dict[int, Effect] = {}
+        for kind, group in groups.items():
+            for mutation, effect in await self._halved(kind, group, author):
+                effects[mutation.sequence] = effect
+        return [(one, effects[one.sequence]) for one in run]
+
+    async def _halved(
+        self, kind: str, group: Sequence[Mutation], author: Author
+    ) -> list[tuple[Mutation, Effect]]:
+        """Applies a group at once; bad data is halved until the culprit stands alone, all else is not its fault."""
+        try:
+            async with self.connection.transaction():
+                effects = await KINDS[kind].apply(self.connection, author, group)
+                return list(zip(group, effects, strict=True))
+        except asyncpg.PostgresError as error:
+            if (error.sqlstate or "")[:2] not in ("22", "23"):
+                raise
+            if len(group) == 1:
+                problem, detail = problem_of(error)
+                return [
+                    (
+                        group[0],
+                        Effect(
+                            MutationOutcome.REJECTED,
+                            group[0].row_id,
+                            code=problem.code,
+                            detail=detail,
+                        ),
+                    )
+                ]
+            middle = len(group) // 2
+            return [
+                *await self._halved(kind, group[:middle], author),
+                *await self._halved(kind, group[middle:], author),
+            ]
+
+    async def _store(self, effects: Sequence[tuple[Mutation, Effect]]) -> None:
+        outcomes = [
+            {
+                "sequence": mutation.sequence,
+                "mutation_id": str(mutation.mutation_id),
+                "content_sha256": mutation.digest.hex(),
+                "outcome": effect.outcome.value,
+                "code": effect.code,
+                "row_id": str(effect.row_id),
+                "rev": effect.rev,
+                "detail": dict(effect.detail),
+            }
+            for mutation, effect in effects
+        ]
+        await self.connection.execute(STORE_OUTCOMES, *self.holder, _json(outcomes))
+        kept = [
+            {
+                "id": str(uuid7()),
+                "sequence": mutation.sequence,
+                "mutation_id": str(mutation.mutation_id),
+                "code": effect.code,
+                "payload": mutation.payload,
+            }
+            for mutation, effect in effects
+            if effect.outcome in _KEPT
+        ]
+        if kept:
+            await self.connection.execute(KEEP_REFUSED, *self.holder, _json(kept))
+
+
+def runs(mutations: Iterable[Mutation]) -> list[list[Mutation]]:
+    """Cuts a batch, in order, where a row stands again: one statement may write a row only once."""
+    cut: list[list[Mutation]] = [[]]
+    seen: set[UUID] = set()
+    for one in mutations:
+        if one.row_id in seen:
+            cut.append([])
+            seen.clear()
+        seen.add(one.row_id)
+        cut[-1].append(one)
+    return [run for run in cut if run]
+
+
+def _repeat(mutation: Mutation, before: Any) -> Answer:
+    """The answer to a number or mutation that was there before."""
+    if before is not None and "pending" in before:
+        same = before["pending"].digest == mutation.digest and (
+            before["pending"].mutation_id == mutation.mutation_id
+        )
+        if same:
+            return _plain(mutation, MutationOutcome.DUPLICATE, None)
+        return _plain(mutation, MutationOutcome.SEQUENCE_REUSED, SequenceReused.code)
+    if (
+        before is None
+        or before["mutation_id"] != mutation.mutation_id
+        or (bytes(before["content_sha256"]) != mutation.digest)
+    ):
+        return _plain(mutation, MutationOutcome.SEQUENCE_REUSED, SequenceReused.code)
+    return Answer(
+        mutation.sequence, mutation.mutation_id, MutationOutcome.DUPLICATE, before["row_id"], before["rev"],
+        before["code"], MutationOutcome(before["outcome"]), detail=orjson.loads(before["detail"]),
+    )  # fmt: skip
+
+
+def _plain(
+    mutation: Mutation, outcome: MutationOutcome, code: str | None, *, expected: int | None = None
+) -> Answer:
+    return Answer(
+        mutation.sequence,
+        mutation.mutation_id,
+        outcome,
+        mutation.row_id,
+        code=code,
+        expected=expected,
+    )
+
+
+def _json(values: Any) -> str:
+    return orjson.dumps(values).decode()

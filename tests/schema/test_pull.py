@@ -1,0 +1,213 @@
+"""A phone's copy must become what the station has, whatever happened between its pulls."""
+
+from __future__ import annotations
+
+import pytest
+
+from patrol.keys import KeySet
+from schema.door import Door
+from schema.phone import phone_door
+from storage.database import Database
+from tests.personas import as_officer
+from tests.phone import PULL, Phone, ask, context
+from tests.world import World
+
+pytestmark = pytest.mark.oldest
+
+
+@pytest.fixture(scope="session")
+def door() -> Door:
+    return phone_door()
+
+
+@pytest.fixture
+async def kanya(door: Door, database: Database, world: World, keys: KeySet) -> Phone:
+    return Phone(door, context(database, await as_officer(world, world.kanya), keys))
+
+
+@pytest.fixture
+async def prasert(door: Door, database: Database, world: World, keys: KeySet) -> Phone:
+    return Phone(door, context(database, await as_officer(world, world.prasert), keys))
+
+
+async def test_a_first_pull_brings_what_the_officer_may_see_and_nothing_else(
+    kanya: Phone, world: World
+) -> None:
+    seen = await world.add_incident(world.market)
+    await world.add_incident(world.temple)
+    pages = await kanya.pull()
+    assert len(pages) == 1
+    assert set(kanya.rows["incidents"]) == {str(seen)}
+    assert set(kanya.rows["zones"]) == {str(world.market)}
+    assert set(kanya.rows["cameras"]) == {str(world.market_camera)}
+    assert set(kanya.rows["posts"]) == {str(world.post)}
+    assert pages[0]["scopes"] == [str(world.market)]
+
+
+async def test_a_station_includes_its_zones(prasert: Phone, world: World) -> None:
+    await prasert.pull()
+    assert set(prasert.rows["zones"]) == {str(world.market), str(world.temple)}
+    assert set(prasert.rows["stations"]) == {str(world.station)}
+
+
+async def test_an_empty_pull_is_complete_and_brings_nothing(kanya: Phone, world: World) -> None:
+    await world.add_incident(world.market)
+    await kanya.pull()
+    page = await kanya.pull_page()
+    assert page["complete"]
+    assert not any(page[name] for name in kanya.rows)
+    assert not page["removals"]
+
+
+async def test_what_changed_comes_once(kanya: Phone, world: World) -> None:
+    incident = await world.add_incident(world.market)
+    await world.add_incident(world.market)
+    await kanya.pull()
+    await world.change("update incident set title = 'Two lorries' where id = $1", incident)
+    page = await kanya.pull_page()
+    assert [(row["id"], row["title"], row["rev"]) for row in page["incidents"]] == [
+        (str(incident), "Two lorries", 2)
+    ]
+    assert not (await kanya.pull_page())["incidents"]
+
+
+async def test_a_deleted_row_is_removed(kanya: Phone, world: World) -> None:
+    incident = await world.add_incident(world.market)
+    await kanya.pull()
+    await world.change("update incident set deleted_at = now() where id = $1", incident)
+    page = await kanya.pull_page()
+    assert page["removals"] == [
+        {"subject": "incidents", "id": str(incident), "reason": "DELETED"}
+    ]
+    assert not kanya.rows["incidents"]
+
+
+async def test_a_row_that_leaves_the_scope_is_removed(kanya: Phone, world: World) -> None:
+    incident = await world.add_incident(world.market)
+    await kanya.pull()
+    await world.change(
+        "update incident set scope_id = $2, zone_id = $2 where id = $1", incident, world.temple
+    )
+    page = await kanya.pull_page()
+    assert page["removals"] == [
+        {"subject": "incidents", "id": str(incident), "reason": "LEFT_SCOPE"}
+    ]
+    assert not kanya.rows["incidents"]
+
+
+async def test_a_row_that_leaves_and_comes_back_stays(kanya: Phone, world: World) -> None:
+    incident = await world.add_incident(world.market)
+    await kanya.pull()
+    for zone in (world.temple, world.market):
+        await world.change(
+            "update incident set scope_id = $2, zone_id = $2 where id = $1", incident, zone
+        )
+    await kanya.pull()
+    assert set(kanya.rows["incidents"]) == {str(incident)}
+
+
+async def test_a_row_that_moves_between_own_scopes_is_no_removal(
+    prasert: Phone, world: World
+) -> None:
+    incident = await world.add_incident(world.market)
+    await prasert.pull()
+    await world.change(
+        "update incident set scope_id = $2, zone_id = $2 where id = $1", incident, world.temple
+    )
+    page = await prasert.pull_page()
+    assert not page["removals"]
+    assert prasert.rows["incidents"][str(incident)]["scopeId"] == str(world.temple)
+
+
+async def test_a_new_scope_is_filled_and_a_lost_one_revoked(kanya: Phone, world: World) -> None:
+    old = await world.add_incident(world.market)
+    new = await world.add_incident(world.temple)
+    await kanya.pull()
+    await world.change(
+        "update assignment set scope_id = $2 where officer_id = $1", world.kanya, world.temple
+    )
+    pages = await kanya.pull()
+    assert pages[0]["revokedScopes"] == [str(world.market)]
+    assert set(kanya.rows["incidents"]) == {str(new)}
+    assert set(kanya.rows["zones"]) == {str(world.temple)}
+    assert str(old) not in kanya.rows["incidents"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+async def test_pages_of_any_size_bring_the_same(size: int, prasert: Phone, world: World) -> None:
+    for zone in (world.market, world.temple) * 4:
+        await world.add_incident(zone)
+    pages = await prasert.pull(first=size)
+    assert all(sum(len(page[name]) for name in prasert.rows) <= size for page in pages)
+    assert len(prasert.rows["incidents"]) == 8
+    assert len(prasert.rows["cameras"]) == 2
+
+
+async def test_a_row_that_changes_between_pages_comes_in_the_closing_difference(
+    kanya: Phone, world: World
+) -> None:
+    incidents = [await world.add_incident(world.market) for _ in range(6)]
+    await kanya.pull_page(first=2)
+    while not kanya.rows["incidents"]:
+        await kanya.pull_page(first=2)
+    await world.change(
+        "update incident set title = 'Changed' where id = any ($1)", incidents
+    )
+    await kanya.pull(first=2)
+    assert {row["title"] for row in kanya.rows["incidents"].values()} == {"Changed"}
+    assert len(kanya.rows["incidents"]) == 6
+
+
+async def test_an_app_that_asks_for_more_is_given_that_subject_anew_and_nothing_else(
+    kanya: Phone, world: World
+) -> None:
+    incident = await world.add_incident(world.market)
+    gone = await world.add_incident(world.market)
+    await kanya.pull()
+    await world.change("update incident set deleted_at = now() where id = $1", gone)
+    kanya.text = PULL.replace("occurredAt capturedAtRaw", "occurredAt deviceId capturedAtRaw")
+    page = await kanya.pull_page()
+    assert [row["id"] for row in page["incidents"]] == [str(incident)]
+    assert "deviceId" in page["incidents"][0]
+    assert not page["cameras"]
+    assert page["reset"] is None
+    assert set(kanya.rows["incidents"]) == {str(incident)}
+
+
+async def test_a_cursor_of_another_officer_is_a_reset(
+    kanya: Phone, prasert: Phone, world: World
+) -> None:
+    await prasert.pull()
+    kanya.cursor = prasert.cursor
+    page = await kanya.pull_page()
+    assert page["reset"] == "CURSOR_INVALID"
+    assert set(kanya.rows["zones"]) == {str(world.market)}
+
+
+@pytest.mark.parametrize("text", ["", "x", "a.b.c", "é", "....", "a" * 5000])
+async def test_a_made_up_cursor_is_a_reset(text: str, kanya: Phone) -> None:
+    kanya.cursor = text
+    assert (await kanya.pull_page())["reset"] == "CURSOR_INVALID"
+
+
+async def test_a_new_epoch_is_a_reset(kanya: Phone, world: World) -> None:
+    await kanya.pull()
+    await world.change(
+        "insert into sync_epoch (id, number, reason) values (gen_random_uuid(), 2, 'restored')"
+    )
+    assert (await kanya.pull_page())["reset"] == "EPOCH_ENDED"
+    assert (await kanya.pull_page())["reset"] is None
+
+
+async def test_relations_are_refused_in_a_pull(kanya: Phone) -> None:
+    text = "{ pull { incidents { id zone { name } } } }"
+    answer = await ask(kanya.door, kanya.context, text)
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"]["code"] == "OPERATION_INVALID"
+
+
+@pytest.mark.parametrize("first", [0, -1, 501])
+async def test_a_page_size_out_of_bounds_is_refused(first: int, kanya: Phone) -> None:
+    answer = await ask(kanya.door, kanya.context, PULL, first=first)
+    assert answer["errors"][0]["extensions"]["code"] == "PAGE_SIZE_INVALID"
+    assert answer["errors"][0]["path"] == ["pull"]
