@@ -35,6 +35,7 @@ from patrol.errors import (
 from patrol.media import see_camera, take_snapshot
 from storage.buckets.spool import BLOCK, Spool
 from storage.faults import ObjectTooLarge, StorageFault
+from storage.principal import Role
 
 JPEG = frozenset({"image/jpeg", "image/jpg"})
 
@@ -72,6 +73,8 @@ async def put_snapshot(request: Request) -> Response:
     if principal.id != camera_id:
         raise CameraUnknown
     _check_type(request)
+    async with services.database.enter(Role.WRITER, principal):
+        pass  # a revoked key is refused before its body is read
     async with _received(request, services.settings.snapshot_bytes) as body:
         taken = await take_snapshot(
             services.database,

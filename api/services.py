@@ -8,19 +8,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import asyncpg
 import structlog
 
 from api.live import Live
-from api.settings import Settings
-from patrol.keys import KeySet, load
-from patrol.notify import Notifier
+from api.secret import installation_secret
+from api.settings import Settings, SettingsWrong
+from patrol.keys import KeySet, SecretWrong, load
 from schema.context import Context
-from storage.buckets import ObjectStore
+from storage.buckets import Bucket, ObjectStore
 from storage.database import Database
 from storage.faults import StorageFault
+from storage.fitness import require_fit
 from storage.principal import Principal, Role, system
+
+if TYPE_CHECKING:
+    from api.push import FirebaseNotifier, SilentNotifier
 
 log = structlog.get_logger(__name__)
 
@@ -36,37 +42,44 @@ class Services:
     keys: KeySet
     store: ObjectStore
     live: Live
-    notifier: Notifier
+    notifier: FirebaseNotifier | SilentNotifier
 
     def link(self, bucket: str, key: str) -> str:
         """A signed link to an object, as long as settings say."""
         return self.store.link(
-            "GET", bucket, key, expires=timedelta(seconds=self.settings.link_seconds)
+            "GET", Bucket(bucket), key, expires=timedelta(seconds=self.settings.link_seconds)
         )
 
     def context(self, principal: Principal) -> Context:
         """The context of one GraphQL operation."""
-        return Context(principal, self.database, self.link, self.keys, self.live, self.store, self.settings)
+        return Context(
+            principal, self.database, self.link, self.keys, self.live, self.store, self.settings
+        )
 
 
 def store_of(settings: Settings) -> ObjectStore:
     """The object store that settings name.
 
     Raises:
-        ValueError: no store is named.
+        SettingsWrong: no store is named, or its name or prefix is none that S3 takes.
     """
     if settings.s3_url is None:
-        raise ValueError("PATROL_S3_URL is not set.")
+        raise SettingsWrong(
+            "PATROL_S3_URL is not set. Set it, or start everything on this machine with `patrol up`."
+        )
     parts = urlsplit(settings.s3_url)
-    return ObjectStore(
-        parts.netloc,
-        settings.s3_access_key or "",
-        settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else "",
-        region=settings.s3_region,
-        secure=parts.scheme == "https",
-        public_endpoint=settings.s3_public_url,
-        prefix=settings.s3_prefix,
-    )
+    try:
+        return ObjectStore(
+            parts.netloc,
+            settings.s3_access_key or "",
+            settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else "",
+            region=settings.s3_region,
+            secure=parts.scheme == "https",
+            public_endpoint=settings.s3_public_url,
+            prefix=settings.s3_prefix,
+        )
+    except ValueError as error:
+        raise SettingsWrong(f"The store's settings cannot be used: {error}.") from error
 
 
 @asynccontextmanager
@@ -74,27 +87,32 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
     """Opens what settings name and closes it again.
 
     Raises:
-        StorageFault: the database cannot be reached.
+        SettingsWrong: an address is missing, or the secret cannot be used.
+        StorageFault: the database cannot be reached, or may not be used (DatabaseUnfit).
         SecretWrong: the signing keys were wrapped with another secret.
+        CredentialsUnfit: the Firebase credentials are none.
     """
-    from api.push import notifier_from  # the SDK takes half a second to import; most commands never send
+    from api.push import (
+        notifier_from,  # the SDK takes half a second to import; most commands never send
+    )
 
-    if settings.database_url is None or settings.secret is None:
-        raise ValueError("PATROL_DATABASE_URL and PATROL_SECRET must be set.")
-    secret = settings.secret.get_secret_value()
+    if settings.database_url is None:
+        raise SettingsWrong(
+            "PATROL_DATABASE_URL is not set. Set it, or start everything on this machine with `patrol up`."
+        )
+    secret = installation_secret(settings)
+    await require_fit(settings.database_url)
     async with contextlib.AsyncExitStack() as stack:
         database = await Database.connect(settings.database_url, size=settings.database_pool)
         stack.push_async_callback(database.close)
         async with database.write(system("keys"), Role.SYSTEM) as connection:
             keys = await load(connection, secret)
         reloading = asyncio.create_task(_reload(database, keys, secret))
-        stack.callback(reloading.cancel)
+        stack.push_async_callback(_end, reloading)
         store = store_of(settings)
         stack.callback(store.close)
-        notifier = notifier_from(
-            settings.firebase_credentials, endpoint=settings.firebase_endpoint
-        )
-        stack.callback(notifier.close)
+        notifier = notifier_from(settings.firebase_credentials, endpoint=settings.firebase_endpoint)
+        stack.push_async_callback(notifier.close)
         live = await stack.enter_async_context(Live(settings.database_url))
         yield Services(settings, database, keys, store, live, notifier)
 
@@ -103,6 +121,15 @@ async def _reload(database: Database, keys: KeySet, secret: str) -> None:
     """Takes over rotated and retired keys, so that all processes believe the same."""
     while True:
         await asyncio.sleep(KEYS_RELOAD_SECONDS)
-        with contextlib.suppress(StorageFault):
+        try:
             async with database.write(system("keys"), Role.SYSTEM) as connection:
                 keys.replace(await load(connection, secret))
+        except (StorageFault, SecretWrong, asyncpg.PostgresError) as fault:
+            # The keys that this process has are still good; a later look finds the others.
+            log.warning("keys_not_reloaded", fault=type(fault).__name__)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

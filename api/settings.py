@@ -2,76 +2,110 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, HttpUrl, PostgresDsn, SecretStr, TypeAdapter, field_validator
+from pydantic import (
+    Field,
+    HttpUrl,
+    PostgresDsn,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "PATROL_"
+SHORTEST_SECRET = 32
+
+
+class SettingsWrong(Exception):
+    """A setting is missing or cannot be used; the message names it and never repeats its value."""
 
 
 class Settings(BaseSettings):
     """The environment of a process; every name is prefixed with `PATROL_`."""
 
-    model_config = SettingsConfigDict(env_prefix="PATROL_", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
 
     data_dir: Path = Field(
-        Path(".patrol"),
+        default=Path(".patrol"),
         description="Where embedded servers and the key secret live when no external address is given.",
     )
-    host: str = Field("127.0.0.1", description="Address that the HTTP server binds to.")
-    port: int = Field(8000, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one.")
+    host: str = Field(default="127.0.0.1", description="Address that the HTTP server binds to.")
+    port: int = Field(
+        default=8000, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one."
+    )
     public_url: str | None = Field(
-        None, description="Address of the HTTP server as phones and partners see it."
+        default=None, description="Address of the HTTP server as phones and partners see it."
     )
 
     database_url: str | None = Field(
-        None, description="PostgreSQL 15 to 18 as the application's login. Empty: an embedded server."
+        default=None,
+        description="PostgreSQL 15 to 18 as the application's login. Empty: an embedded server.",
     )
     database_owner_url: str | None = Field(
-        None, description="The same database as the tables' owner, for `migrate`; default: database_url."
+        default=None,
+        description="The same database as the tables' owner, for `migrate`; default: database_url.",
     )
     database_pool: int = Field(
-        20, ge=2, le=500, description="Largest number of pooled connections per process."
+        default=20, ge=2, le=500, description="Largest number of pooled connections per process."
     )
 
     s3_url: str | None = Field(
-        None, description="S3 endpoint such as https://minio.example:9000. Empty: an embedded server."
+        default=None,
+        description="S3 endpoint such as https://minio.example:9000. Empty: an embedded server.",
     )
-    s3_access_key: str | None = Field(None, description="Access key of the store.")
-    s3_secret_key: SecretStr | None = Field(None, description="Secret key of the store.")
-    s3_region: str = Field("us-east-1", description="Region that requests are signed for.")
+    s3_access_key: str | None = Field(default=None, description="Access key of the store.")
+    s3_secret_key: SecretStr | None = Field(default=None, description="Secret key of the store.")
+    s3_region: str = Field(default="us-east-1", description="Region that requests are signed for.")
     s3_public_url: str | None = Field(
-        None, description="Address of the store that signed links carry to phones; default: s3_url."
+        default=None,
+        description="Address of the store that signed links carry to phones; default: s3_url.",
     )
-    s3_prefix: str = Field("patrol-", description="Prefix of every bucket name.")
+    s3_prefix: str = Field(default="patrol-", description="Prefix of every bucket name.")
 
     secret: SecretStr | None = Field(
-        None,
+        default=None,
         description="Wraps the signing keys at rest (32 or more characters, the same for every process). "
         "Empty: a file in data_dir is made and used.",
     )
     firebase_credentials: Path | None = Field(
-        None, description="Service account JSON of the Firebase project. Empty: push is off."
+        default=None,
+        description="Service account JSON of the Firebase project. Empty: push is off.",
     )
     firebase_endpoint: str | None = Field(
-        None, description="Only for tests and the demo: another address of the FCM service."
+        default=None, description="Only for tests and the demo: another address of the FCM service."
     )
 
     trusted_operations: Literal["only", "any"] = Field(
-        "only",
+        default="only",
         description="`only`: the phone door runs nothing but mobile_contracts/operations; `any`: all valid operations.",
     )
-    access_token_seconds: int = Field(600, ge=30, le=86_400, description="Lifetime of access tokens.")
-    session_days: int = Field(90, ge=1, le=3650, description="Lifetime of a phone's session.")
-    link_seconds: int = Field(3600, ge=30, le=604_800, description="Lifetime of signed media links.")
-    snapshot_bytes: int = Field(
-        16 * 1024 * 1024, ge=1024, description="Largest snapshot that a camera may send."
+    access_token_seconds: int = Field(
+        default=600, ge=30, le=86_400, description="Lifetime of access tokens."
     )
-    body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest body of a GraphQL request.")
-    log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")
+    session_days: int = Field(
+        default=90, ge=1, le=3650, description="Lifetime of a phone's session."
+    )
+    link_seconds: int = Field(
+        default=3600, ge=30, le=604_800, description="Lifetime of signed media links."
+    )
+    snapshot_bytes: int = Field(
+        default=16 * 1024 * 1024, ge=1024, description="Largest snapshot that a camera may send."
+    )
+    body_bytes: int = Field(
+        default=4 * 1024 * 1024, ge=1024, description="Largest body of a GraphQL request."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="How log lines are written."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least severe lines that are written."
+        default="info", description="The least severe lines that are written."
     )
 
     @field_validator("database_url", "database_owner_url")
@@ -93,7 +127,49 @@ class Settings(BaseSettings):
             return value.rstrip("/")
         return value
 
+    @field_validator("secret")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(f"must have {SHORTEST_SECRET} or more characters")
+        return value
+
+    @model_validator(mode="after")
+    def _store_is_whole(self) -> Self:
+        if self.s3_url is not None and (self.s3_access_key is None or self.s3_secret_key is None):
+            raise ValueError(
+                "PATROL_S3_ACCESS_KEY and PATROL_S3_SECRET_KEY must be set together with PATROL_S3_URL"
+            )
+        return self
+
     @cached_property
     def owner_url(self) -> str | None:
         """The address that migrations use."""
         return self.database_owner_url or self.database_url
+
+
+def load_settings() -> Settings:
+    """The settings of this process's environment.
+
+    Raises:
+        SettingsWrong: in one line, everything that is wrong with them.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        # Never the error's own text: it repeats values, and some of them are secrets.
+        found = []
+        for one in error.errors(include_input=False, include_url=False, include_context=False):
+            name = f"{PREFIX}{str(one['loc'][0]).upper()}: " if one["loc"] else ""
+            found.append(name + one["msg"].removeprefix("Value error, "))
+        raise SettingsWrong("; ".join(found) + ".") from None
+
+
+def unknown_settings(environment: Iterable[str]) -> list[str]:
+    """Names of the environment that look like settings of ours and are none, as after a slip of the keyboard."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in environment
+        if name.startswith(PREFIX) and name not in known and not name.startswith("PATROL_TEST_")
+    )

@@ -348,4 +348,5 @@ def _row(alert: NewAlert) -> dict[str, Any]:
 
 
 def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return orjson.dumps(rows).decode()
+    # asyncpg's UUIDs are a subclass, which orjson takes only by way of `default`.
+    return orjson.dumps(rows, default=str).decode()

@@ -244,4 +244,5 @@ def _pause(again: Sequence[tuple[_Phone, Delivery]]) -> timedelta:
 
 
 def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return orjson.dumps(rows).decode()
+    # asyncpg's UUIDs are a subclass, which orjson takes only by way of `default`.
+    return orjson.dumps(rows, default=str).decode()

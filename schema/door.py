@@ -13,9 +13,9 @@ import strawberry
 import structlog
 from graphql import ExecutionResult, GraphQLError, execute, subscribe
 
-from patrol.errors import Internal, MethodNotAllowed, Problem
+from patrol.errors import Internal, MethodNotAllowed, OperationInvalid, Problem, VariableInvalid
 from schema.context import Context
-from schema.planner import Operation, Operations, Reading, check, converter
+from schema.planner import Operation, Operations, Reading, RequestErrors, check, converter
 from schema.planner.limits import Limits
 from schema.planner.operation import Plan, formatted
 from storage.principal import Role
@@ -70,6 +70,11 @@ class Door:
         if read_only:
             raise MethodNotAllowed("Only queries may be sent with GET.")
         result = await self._stock(operation.document, operation, variables, context)
+        if result.data is None and all(error.path is None for error in result.errors or ()):
+            # Execution never began: a variable did not fit, which only the executor looks at for a mutation.
+            raise RequestErrors(
+                [formatted(one, VariableInvalid(one.message)) for one in result.errors or ()]
+            )
         return encoded(result.data, problems(result))
 
     async def _query(
@@ -141,7 +146,7 @@ def problems(result: ExecutionResult) -> list[dict[str, Any]]:
         if isinstance(original, Problem):
             entries.append(formatted(error, original))
         elif original is None:
-            entries.append(error.formatted | {"extensions": {"code": "OPERATION_INVALID"}})
+            entries.append(formatted(error, OperationInvalid(error.message)))
         else:
             log.error(
                 "resolver_failed",

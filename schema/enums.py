@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import TypeVar
 
 import strawberry
@@ -39,7 +39,7 @@ StoredObjectState = _shared(vocabulary.StoredObjectState)
 ZoneKind = _shared(vocabulary.ZoneKind)
 
 ErrorCode = strawberry.enum(
-    Enum(  # type: ignore[misc] # made from the catalogue, so that no code can be forgotten
+    StrEnum(  # type: ignore[misc] # made from the catalogue, so that no code can be forgotten
         "ErrorCode",
         {problem.code: problem.code for problem in catalogue() if problem not in GROUPS},
         module=__name__,

@@ -232,6 +232,7 @@ class SyncMutation:
         context = info.context
         if len(mutations) > pushing.BATCH:
             raise TooLarge(f"A push takes at most {pushing.BATCH} mutations.", limit=pushing.BATCH)
+        lane = Lane(lane)
         changes = [decoded(one) for one in mutations]
         for one in changes:
             if KINDS[one.kind].lane is not lane:

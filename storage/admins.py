@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Identity, LargeBinary, text
+from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -29,6 +29,7 @@ class AuditEntry(SQLModel, table=True):
     """One act. Appended unchained, so that writers never wait for each other; sealed by the worker afterwards."""
 
     __tablename__ = "audit_entry"
+    __table_args__ = (Index("audit_entry_xid_idx", "xid"),)
 
     id: int | None = Field(
         default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
@@ -44,7 +45,10 @@ class AuditEntry(SQLModel, table=True):
 
 
 class AuditSeal(SQLModel, table=True):
-    """A link of the hash chain over audit entries: everything visible at `snapshot` and not at the one before."""
+    """A link of the hash chain over audit entries: everything visible at `snapshot` and not at the one before.
+
+    `mac` is made with the key `kid` of the installation, so that who rewrites the database cannot chain it anew.
+    """
 
     __tablename__ = "audit_seal"
 
@@ -53,6 +57,8 @@ class AuditSeal(SQLModel, table=True):
     snapshot: str
     entries: int
     sha256: bytes = Field(sa_type=LargeBinary)
+    kid: str
+    mac: bytes = Field(sa_type=LargeBinary)
 
 
 APPEND_AUDIT = "select access.audit($1, $2, $3::jsonb)"
@@ -77,3 +83,55 @@ REVOKE_ADMIN = "update admin_token set revoked_at = now() where id = $1 and revo
 
 FIND_CREDENTIAL = "select kind, holder_id, credential_id from access.credential($1)"
 """Whose key this SHA-256 belongs to, also when the key is no longer good."""
+
+OPEN_SEAL = """
+select pg_try_advisory_xact_lock(hashtextextended('audit seal', 0)) as held,
+       pg_current_xact_id_if_assigned() is null as untouched, now() as now
+"""
+"""Lets one worker seal at a time, until commit; whether the transaction has written nothing yet."""
+
+READ_LAST_SEAL = """
+select number, snapshot, sha256, kid,
+       pg_snapshot_xmax(snapshot::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot()) as ahead
+from audit_seal order by number desc limit 1
+"""
+"""The newest seal, and whether it has seen transactions that this server has yet to begin."""
+
+READ_UNSEALED = """
+select id, at, xid::text, principal, act, subject, detail::text, pg_current_snapshot()::text as snapshot
+from audit_entry
+where xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+  and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+order by id
+"""
+"""The entries that are visible now and were not at a snapshot, each with the snapshot of this very statement."""
+
+INSERT_SEAL = """
+insert into audit_seal (number, sealed_at, snapshot, entries, sha256, kid, mac) values ($1, $2, $3, $4, $5, $6, $7)
+"""
+"""Adds a link to the chain."""
+
+READ_SEAL_SNAPSHOTS = "select number, snapshot from audit_seal order by number"
+"""What each seal says that it has seen."""
+
+READ_SEALED = """
+select seal.number, seal.sealed_at, seal.snapshot, seal.entries, seal.sha256, seal.kid, seal.mac, entry.*
+from (
+    select *, lag(snapshot, 1, '1:1:') over (order by number) as earlier from audit_seal
+    where $1::bigint is null or number < $1
+) seal
+left join lateral (
+    select id, at, xid::text, principal, act, subject, detail::text from audit_entry
+    where xid >= pg_snapshot_xmin(seal.earlier::pg_snapshot) and xid < pg_snapshot_xmax(seal.snapshot::pg_snapshot)
+      and not pg_visible_in_snapshot(xid, seal.earlier::pg_snapshot)
+      and pg_visible_in_snapshot(xid, seal.snapshot::pg_snapshot)
+) entry on true
+order by seal.number, entry.id
+"""
+"""Every seal below a number with the entries that it covers, or one row without an entry."""
+
+COUNT_UNSEALED = """
+select count(*) from audit_entry
+where xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+"""
+"""How many entries no seal has seen up to a snapshot."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import asyncpg
-
 from alembic.script import ScriptDirectory
+
 from storage.faults import DatabaseUnavailable, DatabaseUnfit
 from storage.migrations import SCRIPTS
 
@@ -242,5 +242,3 @@ async def _session(url: str) -> AsyncIterator[asyncpg.Connection]:
     finally:
         with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await connection.close(timeout=2)
-
-

@@ -63,7 +63,9 @@ where station_id = $1 and deleted_at is null
 """
 """Changes whenever a zone of the station does."""
 
-OWN_ZONES = "select id from zone where station_id = $1 and id = any ($2::uuid[]) and deleted_at is null"
+OWN_ZONES = (
+    "select id from zone where station_id = $1 and id = any ($2::uuid[]) and deleted_at is null"
+)
 """Of some zones, those of a station."""
 
 STORED_ZONES = """

@@ -1,4 +1,4 @@
-"""Who asks: the principals of every kind, signed in for real, so that a test reads as one of its users."""
+"""Who asks: a principal or a credential of every kind, good in the database, so that a test reads as its user."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from storage.principal import Principal, PrincipalKind
+from patrol.identity import AccessTokens, issue_admin_token, issue_api_key, issue_device_key
+from patrol.keys import KeySet
+from storage.principal import Principal, PrincipalKind, system
 from tests.world import World, now
 
 
@@ -47,6 +49,45 @@ async def as_admin(world: World) -> Principal:
     """An administrator with a token."""
     token = await world.store("admin_token", name="Noi", prefix="sat_test", token_sha256=_hash())
     return Principal(PrincipalKind.ADMIN, token, token)
+
+
+async def token_of_officer(world: World, keys: KeySet, officer: UUID) -> str:
+    """An access token of an officer, for the header `Authorization: Bearer …`."""
+    principal = await as_officer(world, officer)
+    assert isinstance(principal.credential_id, UUID)
+    assert isinstance(principal.device_id, UUID)
+    row = await world.row("select station_id, role from officer where id = $1", officer)
+    return AccessTokens(keys).issue(
+        officer_id=officer,
+        session_id=principal.credential_id,
+        device_id=principal.device_id,
+        station_id=row["station_id"],
+        role=row["role"],
+    )
+
+
+async def key_of_partner(world: World, organisation: UUID) -> str:
+    """A partner's API key."""
+    async with world.database.write(system("test")) as connection:
+        return (await issue_api_key(connection, organisation, "test")).secret
+
+
+async def key_of_camera(world: World, camera: UUID) -> str:
+    """A camera's key."""
+    async with world.database.write(system("test")) as connection:
+        return (await issue_device_key(connection, camera_id=camera)).secret
+
+
+async def key_of_post(world: World, post: UUID) -> str:
+    """An SOS post's key."""
+    async with world.database.write(system("test")) as connection:
+        return (await issue_device_key(connection, post_id=post)).secret
+
+
+async def token_of_admin(world: World) -> str:
+    """An administrator's token."""
+    async with world.database.write(system("test")) as connection:
+        return (await issue_admin_token(connection, "Noi")).secret
 
 
 def _hash() -> bytes:

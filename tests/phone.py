@@ -15,6 +15,7 @@ from patrol.keys import KeySet
 from patrol.sync.subjects import SUBJECTS
 from schema.context import Change, Context
 from schema.door import Door
+from schema.planner import RequestErrors
 from storage.database import Database
 from storage.principal import Principal
 from tests.world import now
@@ -41,7 +42,9 @@ class Heard:
         yield
 
 
-def context(database: Database, principal: Principal, keys: KeySet | None = None, **more: Any) -> Context:
+def context(
+    database: Database, principal: Principal, keys: KeySet | None = None, **more: Any
+) -> Context:
     """The context of one operation, with links that show what they would sign."""
     given: dict[str, Any] = {
         "link": lambda bucket, key: f"signed:{bucket}/{key}", "keys": keys, "live": Heard(), "store": None,
@@ -51,8 +54,11 @@ def context(database: Database, principal: Principal, keys: KeySet | None = None
 
 async def ask(door: Door, context: Context, text: str, **variables: Any) -> dict[str, Any]:
     """The whole answer to one operation."""
-    operation = door.operations.get(text)
-    return orjson.loads(await door.execute(operation, variables, context))
+    try:
+        operation = door.operations.get(text)
+        return orjson.loads(await door.execute(operation, variables, context))
+    except RequestErrors as refused:
+        return {"errors": refused.errors}
 
 
 @dataclass
@@ -77,7 +83,9 @@ class Phone:
         if page["reset"]:
             self.rows = {name: {} for name in self.rows}
         for rows in self.rows.values():
-            for key in [key for key, row in rows.items() if row["scopeId"] in page["revokedScopes"]]:
+            for key in [
+                key for key, row in rows.items() if row["scopeId"] in page["revokedScopes"]
+            ]:
                 del rows[key]
         for gone in page["removals"]:
             self.rows[gone["subject"]].pop(gone["id"], None)

@@ -112,6 +112,11 @@ class World:
         async with self.database.write(system("test")) as connection:
             return await connection.fetchval(statement, *values)
 
+    async def row(self, statement: str, *values: Any) -> Any:
+        """Runs one statement as the writer and returns its first row."""
+        async with self.database.write(system("test")) as connection:
+            return await connection.fetchrow(statement, *values)
+
     async def add_station(self, name: str, name_th: str = "สถานี") -> UUID:
         """A police station."""
         station = uuid7()

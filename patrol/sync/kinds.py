@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from patrol import incidents
+from patrol.sync import alerts
 from patrol.sync.mutation import Author, Effect, Mutation
 from storage.database import Connection
 from storage.vocabulary import Lane
@@ -25,4 +26,6 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "report_incident": Kind(Lane.RECORDS, "incidents", incidents.report),
     "change_incident": Kind(Lane.RECORDS, "incidents", incidents.change),
+    "raise_alert": Kind(Lane.SOS, "alerts", alerts.raise_from_phones),
+    "answer_alert": Kind(Lane.SOS, "alerts", alerts.answer_from_phones),
 }

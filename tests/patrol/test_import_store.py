@@ -209,7 +209,9 @@ async def test_one_error_refuses_the_file_and_leaves_nothing(
 ) -> None:
     await zones(database, station, zone("A"))
     with pytest.raises(ImportRefused) as refused:
-        await cameras(database, station, GATE + "C-2,,,16.7,98.57,FIXED,A\n" + "C-3,x,x,1,1,BAD,A\n")
+        await cameras(
+            database, station, GATE + "C-2,,,16.7,98.57,FIXED,A\n" + "C-3,x,x,1,1,BAD,A\n"
+        )
     assert {row["row"] for row in refused.value.extra["rows"]} == {3, 4}
     assert await owner.fetchval("select count(*) from camera") == 0
 

@@ -4,30 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from patrol.keys import KeySet
-from schema.door import Door
-from schema.phone import phone_door
-from storage.database import Database
-from tests.personas import as_officer
-from tests.phone import PULL, Phone, ask, context
+from tests.phone import PULL, Phone, ask
 from tests.world import World
 
 pytestmark = pytest.mark.oldest
-
-
-@pytest.fixture(scope="session")
-def door() -> Door:
-    return phone_door()
-
-
-@pytest.fixture
-async def kanya(door: Door, database: Database, world: World, keys: KeySet) -> Phone:
-    return Phone(door, context(database, await as_officer(world, world.kanya), keys))
-
-
-@pytest.fixture
-async def prasert(door: Door, database: Database, world: World, keys: KeySet) -> Phone:
-    return Phone(door, context(database, await as_officer(world, world.prasert), keys))
 
 
 async def test_a_first_pull_brings_what_the_officer_may_see_and_nothing_else(
@@ -76,9 +56,7 @@ async def test_a_deleted_row_is_removed(kanya: Phone, world: World) -> None:
     await kanya.pull()
     await world.change("update incident set deleted_at = now() where id = $1", incident)
     page = await kanya.pull_page()
-    assert page["removals"] == [
-        {"subject": "incidents", "id": str(incident), "reason": "DELETED"}
-    ]
+    assert page["removals"] == [{"subject": "incidents", "id": str(incident), "reason": "DELETED"}]
     assert not kanya.rows["incidents"]
 
 
@@ -150,9 +128,7 @@ async def test_a_row_that_changes_between_pages_comes_in_the_closing_difference(
     await kanya.pull_page(first=2)
     while not kanya.rows["incidents"]:
         await kanya.pull_page(first=2)
-    await world.change(
-        "update incident set title = 'Changed' where id = any ($1)", incidents
-    )
+    await world.change("update incident set title = 'Changed' where id = any ($1)", incidents)
     await kanya.pull(first=2)
     assert {row["title"] for row in kanya.rows["incidents"].values()} == {"Changed"}
     assert len(kanya.rows["incidents"]) == 6
