@@ -26,6 +26,7 @@ from schema.enums import (
 from schema.incidents import Incident, IncidentConnection
 from schema.live import Subscription
 from schema.planner import Columns, page, single
+from schema.presence import PresenceMutation, PresenceQuery
 from schema.scalars import config
 from schema.sync import SyncMutation, SyncQuery
 from schema.zones import BY_NAME, ZoneConnection, of_kind
@@ -33,7 +34,7 @@ from storage.principal import Role
 
 
 @strawberry.type
-class Query(SyncQuery):
+class Query(SyncQuery, PresenceQuery):
     @page(order=BY_NAME, limit=200, description="Zones in the caller's scopes, by name.")
     def zones(
         row: Columns, first: int = 50, after: str | None = None, kind: ZoneKind | None = None
@@ -104,7 +105,7 @@ class Query(SyncQuery):
 
 
 @strawberry.type
-class Mutation(SyncMutation):
+class Mutation(SyncMutation, PresenceMutation):
     pass
 
 

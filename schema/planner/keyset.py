@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import DateTime, Float, Integer
+from sqlalchemy import DateTime, Float, Integer, Uuid
 from sqlalchemy.types import TypeEngine
 
 from patrol.errors import CursorInvalid
@@ -20,8 +20,10 @@ def encode(order: str, value: Any, key: str) -> str:
     return urlsafe_b64encode(orjson.dumps([order, value, key])).decode().rstrip("=")
 
 
-def decode(cursor: str, order: str, kind: TypeEngine[Any]) -> tuple[Any, UUID]:
-    """The order value and id that a cursor stands for.
+def decode(
+    cursor: str, order: str, kind: TypeEngine[Any], key_kind: TypeEngine[Any]
+) -> tuple[Any, UUID | int]:
+    """The order value and id that a cursor stands for; an id is a UUID, or a number where the database counts.
 
     Raises:
         CursorInvalid: not one of ours, or of another order.
@@ -31,7 +33,7 @@ def decode(cursor: str, order: str, kind: TypeEngine[Any]) -> tuple[Any, UUID]:
         made_for, value, key = orjson.loads(urlsafe_b64decode(padded))
         if made_for != order:
             raise CursorInvalid(f"The cursor belongs to the order {made_for}, not to {order}.")
-        return _typed(value, kind), UUID(key)
+        return _typed(value, kind), UUID(key) if isinstance(key_kind, Uuid) else int(key)
     except (ValueError, TypeError, AttributeError, binascii.Error) as error:
         raise CursorInvalid from error
 

@@ -243,8 +243,10 @@ class PageRoot:
             filters = {key: value for key, value in given.items() if key not in RESERVED}
             bound: dict[str, Any] = {**filters, "_limit": first + 1}
             if after := given.get("after"):
-                kind = self.selection.rows.c[order.column].type
-                bound["_after_value"], bound["_after_key"] = keyset.decode(after, name, kind)
+                columns = self.selection.rows.c
+                bound["_after_value"], bound["_after_key"] = keyset.decode(
+                    after, name, columns[order.column].type, columns[self.selection.source.key].type
+                )
             scopes = await self.read.admit(reading, given)
         except Problem as problem:
             if self.refuse is None:

@@ -62,7 +62,7 @@ def page(
     wanted = list(where)
     if after:
         place = tuple_(
-            bindparam("_after_value", type_=value.type), bindparam("_after_key", type_=Uuid)
+            bindparam("_after_value", type_=value.type), bindparam("_after_key", type_=key.type)
         )
         wanted.append(
             tuple_(value, key) < place if order.descending else tuple_(value, key) > place
