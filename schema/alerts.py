@@ -11,7 +11,7 @@ from strawberry import UNSET
 from schema.cameras import SosPost
 from schema.enums import AlertSource, AlertStatus, DeliveryOutcome
 from schema.paging import PageInfo
-from schema.planner import Columns, Order, many, one, reads
+from schema.planner import Columns, Conditions, Order, many, one, reads
 from schema.scalars import Long
 from schema.stations import Officer
 from schema.zones import Zone
@@ -78,13 +78,23 @@ class Alert:
     post: SosPost | None = one("post_id")
     responder: Officer | None = one("acknowledged_by")
 
-    @many("alert_id", order=IN_TURN, description="The steps of the escalation, in turn.")
-    def steps(row: Columns, first: int = 50) -> list[AlertStep]:
-        return None  # every step belongs to the alert
+    @many(
+        "alert_id",
+        returns=list[AlertStep],
+        order=IN_TURN,
+        description="The steps of the escalation, in turn.",
+    )
+    def steps(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # every step belongs to the alert
 
-    @many("alert_id", order=AS_TRIED, description="Who was called, in the order of the tries.")
-    def recipients(row: Columns, first: int = 50) -> list[AlertRecipient]:
-        return None  # every recipient belongs to the alert
+    @many(
+        "alert_id",
+        returns=list[AlertRecipient],
+        order=AS_TRIED,
+        description="Who was called, in the order of the tries.",
+    )
+    def recipients(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # every recipient belongs to the alert
 
 
 @strawberry.type

@@ -43,7 +43,7 @@ class Camera:
     zone: Zone | None = one("zone_id")
     state: CameraState | None = one("id", "camera_id")
     last_snapshot: Snapshot | None = one(
-        "id", through=(tables.CameraState.__table__, "camera_id", "last_snapshot_id")
+        "id", through=(tables.CameraState, "camera_id", "last_snapshot_id")
     )
 
 

@@ -135,7 +135,8 @@ class Door:
             async for result in stream:
                 yield encoded(result.data, problems(result))
         finally:
-            await stream.aclose()
+            if isinstance(stream, AsyncGenerator):
+                await stream.aclose()
 
 
 def problems(result: ExecutionResult) -> list[dict[str, Any]]:

@@ -3,46 +3,73 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import strawberry
 
 from patrol.errors import GROUPS, catalogue
-from storage import vocabulary
-from storage.vocabulary import Term
+from storage.vocabulary import (
+    AlertSource,
+    AlertStatus,
+    CameraKind,
+    DeliveryOutcome,
+    DetailLevel,
+    IncidentCategory,
+    IncidentSeverity,
+    IncidentStatus,
+    Lane,
+    MutationOutcome,
+    OfficerRole,
+    Sector,
+    SharingSubject,
+    StoredObjectState,
+    Term,
+    ZoneKind,
+)
 
-T = TypeVar("T", bound=type[Term])
+__all__ = [
+    "AlertSource",
+    "AlertStatus",
+    "CameraKind",
+    "DeliveryOutcome",
+    "DetailLevel",
+    "ErrorCode",
+    "IncidentCategory",
+    "IncidentSeverity",
+    "IncidentStatus",
+    "Lane",
+    "MutationOutcome",
+    "OfficerRole",
+    "Sector",
+    "SharingSubject",
+    "StoredObjectState",
+    "ZoneKind",
+]
 
 
-def _shared(words: T) -> T:
-    """Registers a vocabulary as an enum whose values carry their meaning."""
+def _register(words: type[Term]) -> None:
+    """Makes a vocabulary an enum of the contracts, each value with its meaning."""
     made = strawberry.enum(words, description=(words.__doc__ or "").strip())
     for value in made.__strawberry_definition__.values:  # type: ignore[attr-defined] # added by strawberry.enum
         value.description = words[value.name].description
-    return made
 
 
-AlertSource = _shared(vocabulary.AlertSource)
-AlertStatus = _shared(vocabulary.AlertStatus)
-CameraKind = _shared(vocabulary.CameraKind)
-DeliveryOutcome = _shared(vocabulary.DeliveryOutcome)
-DetailLevel = _shared(vocabulary.DetailLevel)
-IncidentCategory = _shared(vocabulary.IncidentCategory)
-IncidentSeverity = _shared(vocabulary.IncidentSeverity)
-IncidentStatus = _shared(vocabulary.IncidentStatus)
-Lane = _shared(vocabulary.Lane)
-MutationOutcome = _shared(vocabulary.MutationOutcome)
-OfficerRole = _shared(vocabulary.OfficerRole)
-Sector = _shared(vocabulary.Sector)
-SharingSubject = _shared(vocabulary.SharingSubject)
-StoredObjectState = _shared(vocabulary.StoredObjectState)
-ZoneKind = _shared(vocabulary.ZoneKind)
+for _words in Term.__subclasses__():
+    if _words.__name__ in __all__:
+        _register(_words)
 
-ErrorCode = strawberry.enum(
-    StrEnum(  # type: ignore[misc] # made from the catalogue, so that no code can be forgotten
-        "ErrorCode",
-        {problem.code: problem.code for problem in catalogue() if problem not in GROUPS},
-        module=__name__,
-    ),
-    description="Every reason for a refusal; docs/errors.md says what to do about each.",
-)
+if TYPE_CHECKING:
+
+    class ErrorCode(StrEnum):
+        """Every reason for a refusal."""
+
+else:
+    # Made from the catalogue, so that no code can be forgotten.
+    ErrorCode = strawberry.enum(
+        StrEnum(
+            "ErrorCode",
+            {problem.code: problem.code for problem in catalogue() if problem not in GROUPS},
+            module=__name__,
+        ),
+        description="Every reason for a refusal; docs/errors.md says what to do about each.",
+    )

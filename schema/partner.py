@@ -25,7 +25,7 @@ from schema.enums import (
     ZoneKind,
 )
 from schema.incidents import PartnerIncidentConnection
-from schema.planner import Columns, Reading, Selection, composed, page
+from schema.planner import Columns, Conditions, Reading, Selection, composed, page
 from schema.planner.reads import Admit
 from schema.scalars import config
 from schema.zones import BY_NAME, PartnerZoneConnection, of_kind
@@ -110,12 +110,14 @@ async def own_organisation(reading: Reading, _: Mapping[str, Selection]) -> dict
 
 @strawberry.type
 class Query:
-    @composed(
-        own_organisation, description="Who you are here, and the agreements that are in force."
+    organisation = composed(
+        OwnOrganisation,
+        own_organisation,
+        description="Who you are here, and the agreements that are in force.",
     )
-    def organisation(self) -> OwnOrganisation: ...
 
     @page(
+        returns=ZonesAnswer,
         order=BY_NAME,
         limit=200,
         admit=granted(SharingSubject.ZONES),
@@ -123,10 +125,11 @@ class Query:
     )
     def zones(
         row: Columns, first: int = 50, after: str | None = None, kind: ZoneKind | None = None
-    ) -> ZonesAnswer:
+    ) -> Conditions:
         yield from of_kind(row, kind)
 
     @page(
+        returns=CamerasAnswer,
         order=BY_NAME,
         limit=200,
         admit=granted(SharingSubject.CAMERAS),
@@ -138,12 +141,13 @@ class Query:
         after: str | None = None,
         zone_id: UUID | None = None,
         kind: CameraKind | None = None,
-    ) -> CamerasAnswer:
+    ) -> Conditions:
         if zone_id is not None:
             yield row.zone_id == zone_id
         yield from of_kind(row, kind)
 
     @page(
+        returns=IncidentsAnswer,
         order=incident_types.LATEST_FIRST,
         limit=200,
         admit=granted(SharingSubject.INCIDENTS),
@@ -159,7 +163,7 @@ class Query:
         status: list[IncidentStatus] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> IncidentsAnswer:
+    ) -> Conditions:
         if zone_id is not None:
             yield row.zone_id == zone_id
         yield from incident_types.matching(

@@ -25,7 +25,7 @@ from schema.enums import (
 )
 from schema.incidents import Incident, IncidentConnection
 from schema.live import Subscription
-from schema.planner import Columns, page, single
+from schema.planner import Columns, Conditions, page, single
 from schema.presence import PresenceMutation, PresenceQuery
 from schema.scalars import config
 from schema.sync import SyncMutation, SyncQuery
@@ -35,27 +35,38 @@ from storage.principal import Role
 
 @strawberry.type
 class Query(SyncQuery, PresenceQuery):
-    @page(order=BY_NAME, limit=200, description="Zones in the caller's scopes, by name.")
+    @page(
+        returns=ZoneConnection,
+        order=BY_NAME,
+        limit=200,
+        description="Zones in the caller's scopes, by name.",
+    )
     def zones(
         row: Columns, first: int = 50, after: str | None = None, kind: ZoneKind | None = None
-    ) -> ZoneConnection:
+    ) -> Conditions:
         yield row.deleted_at.is_(None)
         yield from of_kind(row, kind)
 
-    @page(order=BY_NAME, limit=200, description="Cameras in the caller's scopes, by name.")
+    @page(
+        returns=CameraConnection,
+        order=BY_NAME,
+        limit=200,
+        description="Cameras in the caller's scopes, by name.",
+    )
     def cameras(
         row: Columns,
         first: int = 50,
         after: str | None = None,
         zone_id: UUID | None = None,
         kind: CameraKind | None = None,
-    ) -> CameraConnection:
+    ) -> Conditions:
         yield row.deleted_at.is_(None)
         if zone_id is not None:
             yield row.zone_id == zone_id
         yield from of_kind(row, kind)
 
     @page(
+        returns=IncidentConnection,
         order=incident_types.LATEST_FIRST,
         limit=200,
         description="Incidents in the caller's scopes, latest first. To copy them, use `pull`.",
@@ -70,7 +81,7 @@ class Query(SyncQuery, PresenceQuery):
         status: list[IncidentStatus] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> IncidentConnection:
+    ) -> Conditions:
         yield row.deleted_at.is_(None)
         if zone_id is not None:
             yield row.zone_id == zone_id
@@ -78,12 +89,16 @@ class Query(SyncQuery, PresenceQuery):
             row, category=category, severity=severity, status=status, since=since, until=until
         )
 
-    @single(description="One incident in the caller's scopes; null where there is none.")
-    def incident(row: Columns, id: UUID) -> Incident | None:
+    @single(
+        returns=Incident | None,
+        description="One incident in the caller's scopes; null where there is none.",
+    )
+    def incident(row: Columns, id: UUID) -> Conditions:
         yield row.id == id
         yield row.deleted_at.is_(None)
 
     @page(
+        returns=AlertConnection,
         order=alert_types.LATEST_FIRST,
         limit=200,
         description="Calls for help in the caller's scopes, latest first.",
@@ -93,13 +108,16 @@ class Query(SyncQuery, PresenceQuery):
         first: int = 50,
         after: str | None = None,
         status: list[AlertStatus] | None = None,
-    ) -> AlertConnection:
+    ) -> Conditions:
         yield row.deleted_at.is_(None)
         if status is not None:
             yield row.status == any_(cast(status, ARRAY(Text)))
 
-    @single(description="One call for help in the caller's scopes; null where there is none.")
-    def alert(row: Columns, id: UUID) -> Alert | None:
+    @single(
+        returns=Alert | None,
+        description="One call for help in the caller's scopes; null where there is none.",
+    )
+    def alert(row: Columns, id: UUID) -> Conditions:
         yield row.id == id
         yield row.deleted_at.is_(None)
 

@@ -39,8 +39,7 @@ async def who_am_i(reading: Reading, _: dict[str, Selection]) -> dict[str, Any]:
 
 @strawberry.type
 class PresenceQuery:
-    @composed(who_am_i, description="The officer who is signed in.")
-    def me(self) -> Me: ...
+    me = composed(Me, who_am_i, description="The officer who is signed in.")
 
 
 @strawberry.input(one_of=True, description="Exactly one kind of address.")
@@ -75,9 +74,7 @@ class PresenceMutation:
     @strawberry.mutation(
         description="Says where pushes reach this phone; they follow the officer who is signed in. True when stored."
     )
-    async def set_push_address(
-        self, info: Info[Context, None], address: PushAddressInput
-    ) -> bool:
+    async def set_push_address(self, info: Info[Context, None], address: PushAddressInput) -> bool:
         session = info.context.principal.credential_id
         assert session is not None  # an officer always has a session
         kind, value = (

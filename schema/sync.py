@@ -165,11 +165,11 @@ def _as_answer(page: PulledPage) -> dict[str, Any]:
 
 @strawberry.type
 class SyncQuery:
-    @composed(
+    pull = composed(
+        PullPage,
         pull_page,
         description="What is new since a cursor; without one everything. Copy data by this, never by lists.",
     )
-    def pull(self, cursor: str | None = None, first: int = PAGE_ROWS) -> PullPage: ...
 
 
 @strawberry.input(one_of=True)

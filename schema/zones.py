@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
 
 from schema.enums import CameraKind, ZoneKind
 from schema.paging import PageInfo, PartnerPageInfo
-from schema.planner import Columns, Order, many, reads
+from schema.planner import Columns, Conditions, Order, many, reads
 from schema.scalars import JSON, Long
 from storage import tables
 from storage.partner import PARTNER_ZONE
+from storage.vocabulary import Term
 
 if TYPE_CHECKING:
     from schema.cameras import Camera, PartnerCamera
@@ -39,10 +39,13 @@ class Zone:
     rev: Long
     updated_at: datetime
 
-    @many("zone_id", order=BY_NAME, description="The cameras of the zone, by name.")
-    def cameras(
-        row: Columns, first: int = 50, kind: CameraKind | None = None
-    ) -> list[Annotated["Camera", strawberry.lazy("schema.cameras")]]:
+    @many(
+        "zone_id",
+        returns=list[Annotated["Camera", strawberry.lazy("schema.cameras")]],
+        order=BY_NAME,
+        description="The cameras of the zone, by name.",
+    )
+    def cameras(row: Columns, first: int = 50, kind: CameraKind | None = None) -> Conditions:
         if kind is not None:
             yield row.kind == kind
 
@@ -89,10 +92,13 @@ class PartnerZone:
     area_km2: float
     updated_at: datetime
 
-    @many("zone_id", order=BY_NAME, description="Cameras of the zone that are granted, by name.")
-    def cameras(
-        row: Columns, first: int = 50, kind: CameraKind | None = None
-    ) -> list[Annotated["PartnerCamera", strawberry.lazy("schema.cameras")]]:
+    @many(
+        "zone_id",
+        returns=list[Annotated["PartnerCamera", strawberry.lazy("schema.cameras")]],
+        order=BY_NAME,
+        description="Cameras of the zone that are granted, by name.",
+    )
+    def cameras(row: Columns, first: int = 50, kind: CameraKind | None = None) -> Conditions:
         if kind is not None:
             yield row.kind == kind
 
@@ -111,7 +117,7 @@ class PartnerZoneConnection:
     total_count: int
 
 
-def of_kind(row: Columns, kind: ZoneKind | None) -> Iterator[Any]:
+def of_kind(row: Columns, kind: Term | None) -> Conditions:
     """The filter that both doors have."""
     if kind is not None:
         yield row.kind == kind

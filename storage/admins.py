@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -135,3 +134,6 @@ select count(*) from audit_entry
 where xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
 """
 """How many entries no seal has seen up to a snapshot."""
+
+STORED_ADMINS = "select id, name, prefix, created_at, expires_at, revoked_at from admin_token order by id"
+"""The administrators' tokens, also revoked ones; what they open with is not kept."""

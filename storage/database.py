@@ -132,9 +132,8 @@ class Database:
         self, principal: Principal, role: Role = Role.WRITER
     ) -> AsyncIterator[Connection]:
         """As `enter`, in one transaction that commits when the block ends: the only commit point of an operation."""
-        async with self.enter(role, principal) as entered:
-            async with entered.connection.transaction():
-                yield entered.connection
+        async with self.enter(role, principal) as entered, entered.connection.transaction():
+            yield entered.connection
 
     async def _acquire(self) -> Any:
         try:

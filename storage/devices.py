@@ -209,3 +209,20 @@ REVOKE_DEVICE_KEY = (
     "update device_key set revoked_at = now() where id = $1 and revoked_at is null returning id"
 )
 """Ends a key of a camera or post at once."""
+
+STORED_DEVICES = """
+select device.id, device.platform, device.model, device.revoked_at, device_state.app_version,
+       device_state.last_seen_at,
+       array(select officer.badge from session join officer on officer.id = session.officer_id
+             where session.device_id = device.id and session.revoked_at is null and session.expires_at > now()
+             order by officer.badge) as officers
+from device left join device_state on device_state.device_id = device.id
+order by device.id
+"""
+"""All phones and who is signed in on them."""
+
+STORED_DEVICE_KEYS = """
+select id, prefix, created_at, revoked_at from device_key
+where camera_id = $1 or post_id = $1 order by id
+"""
+"""The keys of a camera or post, also revoked ones; what they open with is not kept."""

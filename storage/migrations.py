@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from storage.faults import DatabaseUnavailable
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "alembic"
@@ -65,9 +65,12 @@ async def migrate(owner_url: str, revision: str = "head", *, login: str | None =
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_move, revision)
-            if login is not None and revision == "head":
-                quoted = login.replace('"', '""')
-                await connection.execute(text(f'grant patrol_app to "{quoted}"'))
+            if revision == "head":
+                # Every process asks at its start whether migrations are missing.
+                await connection.execute(text("grant select on alembic_version to patrol_app"))
+                if login is not None:
+                    quoted = login.replace('"', '""')
+                    await connection.execute(text(f'grant patrol_app to "{quoted}"'))
                 await connection.commit()
             return await connection.run_sync(_current) or ""
     except (

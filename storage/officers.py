@@ -82,6 +82,13 @@ where officer_id = $1 and valid_from <= now() and (valid_until is null or valid_
 """
 """The scopes that are assigned to an officer now."""
 
+KNOWN_SCOPES = """
+select id from zone where id = any ($1::uuid[]) and deleted_at is null
+union all
+select id from station where id = any ($1::uuid[]) and deleted_at is null
+"""
+"""Of some ids, those of zones and stations that stand."""
+
 FIND_OFFICER = """
 select id, station_id, badge, role, rank, name, name_th, active from officer where station_id = $1 and badge = $2
 """
@@ -125,3 +132,17 @@ READ_RANK = "select role, station_id from officer where id = $1 and active"
 
 READ_STATION_OF = "select station_id from officer where id = $1 and active"
 """The station of an active officer."""
+
+NOTE_FIX = """
+insert into officer_state (officer_id, latitude, longitude, fix_at) values ($1, $2, $3, now())
+on conflict (officer_id) do update
+set latitude = excluded.latitude, longitude = excluded.longitude, fix_at = excluded.fix_at
+"""
+"""Keeps an officer's last position."""
+
+READ_ME = """
+select officer.id, station_id, badge, role, rank, name, name_th, coalesce(state.on_duty, false) as on_duty
+from officer left join officer_state state on state.officer_id = officer.id
+where officer.id = $1
+"""
+"""The officer who is signed in."""

@@ -4,6 +4,7 @@ from schema.planner.operation import Operation, Operations, RequestErrors
 from schema.planner.plan import converter
 from schema.planner.reads import (
     Columns,
+    Conditions,
     Order,
     Reading,
     all_scopes,
@@ -21,6 +22,7 @@ from schema.planner.select import PlanError, Selection, check
 
 __all__ = [
     "Columns",
+    "Conditions",
     "Operation",
     "Operations",
     "Order",

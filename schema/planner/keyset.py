@@ -33,7 +33,7 @@ def decode(
         made_for, value, key = orjson.loads(urlsafe_b64decode(padded))
         if made_for != order:
             raise CursorInvalid(f"The cursor belongs to the order {made_for}, not to {order}.")
-        return _typed(value, kind), UUID(key) if isinstance(key_kind, Uuid) else int(key)
+        return _typed(value, kind), UUID(key) if isinstance(key_kind, Uuid) else _counted(int(key))
     except (ValueError, TypeError, AttributeError, binascii.Error) as error:
         raise CursorInvalid from error
 
@@ -45,7 +45,13 @@ def _typed(value: Any, kind: TypeEngine[Any]) -> Any:
     if isinstance(impl, Float | Integer):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError("not a number")
-        return value
+        return _counted(value) if isinstance(value, int) else value
     if not isinstance(value, str):
         raise ValueError("not a text")
     return value
+
+
+def _counted(number: int) -> int:
+    if abs(number) >= 2**63:
+        raise ValueError("not a number of the database")
+    return number

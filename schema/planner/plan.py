@@ -87,6 +87,11 @@ def converter(schema: Any) -> Converter:
     return convert
 
 
+def always(value: Any) -> Callable[..., Any]:
+    """Gives the same whatever it is asked about, as `__typename` does."""
+    return lambda *_: value
+
+
 def _first(arguments: Mapping[str, Any], limit: int) -> int:
     first = int(arguments.get("first", min(50, limit)))
     if not 1 <= first <= limit:
@@ -175,7 +180,7 @@ def plain(document: Document, kind: Any, selections: Sequence[Any]) -> Give:
     for key, nodes in document.collect(kind, selections).items():
         name = nodes[0].name.value
         if name == "__typename":
-            parts.append((key, None, lambda _, typename=kind.name: typename))
+            parts.append((key, None, always(kind.name)))
             continue
         field_ = kind.fields[name]
         inner = plain(document, get_named_type(field_.type), subselections(nodes))
@@ -303,7 +308,7 @@ def _connection(
         name = nodes[0].name.value
         below = subselections(nodes)
         if name == "__typename":
-            parts.append((key, lambda _, typename=kind.name: typename))
+            parts.append((key, always(kind.name)))
         elif name == "nodes":
             shape = selection.compile(document, object_type(kind.fields[name]), below)
             parts.append((key, _nodes(shape)))
@@ -331,14 +336,18 @@ def _edges(
     for key, nodes in document.collect(kind, selections).items():
         name = nodes[0].name.value
         if name == "__typename":
-            parts.append((key, lambda _page, _row, typename=kind.name: typename))
+            parts.append((key, always(kind.name)))
         elif name == "cursor":
             parts.append((key, lambda page, row: page.cursor(row)))
         else:
             node_type = object_type(kind.fields[name])
             shape = selection.compile(document, node_type, subselections(nodes))
-            parts.append((key, lambda page, row, shape=shape: shape(row, page.reading, page.lists)))
+            parts.append((key, _node(shape)))
     return lambda page: [{key: give(page, row) for key, give in parts} for row in page.rows]
+
+
+def _node(shape: Shape) -> Callable[[PageRows, Any], Any]:
+    return lambda page, row: shape(row, page.reading, page.lists)
 
 
 def _page_info(info: Give) -> Callable[[PageRows], Any]:
@@ -421,7 +430,7 @@ def composed_root(
     for key, named in document.collect(kind, subselections(nodes)).items():
         name = named[0].name.value
         if name == "__typename":
-            parts.append((key, None, lambda _, typename=kind.name: typename))
+            parts.append((key, None, always(kind.name)))
             continue
         inner = kind.fields[name]
         python = python_name(inner)

@@ -11,8 +11,8 @@ A type is declared once::
 Lists are functions that say which rows belong to them; they run when SQL is built, with bind parameters for
 arguments::
 
-    @page(order={"OCCURRED": Order("occurred_at", descending=True)})
-    def incidents(row: Columns, zone_id: UUID | None = None) -> IncidentConnection:
+    @page(returns=IncidentConnection, order={"OCCURRED": Order("occurred_at", descending=True)})
+    def incidents(row: Columns, zone_id: UUID | None = None) -> Conditions:
         if zone_id is not None:
             yield row.zone_id == zone_id
 """
@@ -29,6 +29,7 @@ from uuid import UUID
 
 import strawberry
 from sqlalchemy import ColumnElement, FromClause, Table
+from sqlmodel import SQLModel
 
 from schema.context import Context
 from storage.database import Connection
@@ -91,7 +92,10 @@ class Order:
     descending: bool = False
 
 
-Conditions = Callable[..., Iterator[ColumnElement[bool]] | None]
+Conditions = Iterator[ColumnElement[bool]]
+"""What a list's function yields: which rows belong to it."""
+
+Declared = Callable[..., Conditions]
 Admit = Callable[[Reading, Mapping[str, Any]], Awaitable[Sequence[UUID] | None]]
 
 
@@ -102,7 +106,7 @@ class Many:
     local: str
     remote: str
     order: Mapping[str, Order]
-    conditions: Conditions
+    conditions: Declared
     limit: int
 
 
@@ -111,7 +115,7 @@ class Page:
     """A root list as a keyset connection. `admit` refuses, or names the scopes that are read."""
 
     order: Mapping[str, Order]
-    conditions: Conditions
+    conditions: Declared
     limit: int
     admit: Admit
 
@@ -120,7 +124,7 @@ class Page:
 class Single:
     """A root row."""
 
-    conditions: Conditions
+    conditions: Declared
     admit: Admit
 
 
@@ -157,7 +161,11 @@ def computed(*needs: str, by: Callable[..., Any], **options: Any) -> Any:
 
 
 def one(
-    local: str, remote: str = "id", *, through: tuple[Table, str, str] | None = None, **options: Any
+    local: str,
+    remote: str = "id",
+    *,
+    through: tuple[type[SQLModel], str, str] | None = None,
+    **options: Any,
 ) -> Any:
     """A related row: the one whose `remote` column equals our `local` one.
 
@@ -169,32 +177,41 @@ def one(
         hops = (Hop(None, local, remote),)
     else:
         table, entry, out = through
-        hops = (Hop(table, local, entry), Hop(None, out, remote))
+        hops = (Hop(table_of(table), local, entry), Hop(None, out, remote))
     return strawberry.field(metadata={READ: One(hops)}, **options)
 
 
-def _without_row(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The list's arguments as Strawberry sees them: all but the row that conditions are written about."""
+def _declared(function: Callable[..., Any], hidden: int, returns: Any) -> Callable[..., Any]:
+    """A list's or rule's arguments as Strawberry sees them: without the first ones, which the planner hands in."""
 
     @functools.wraps(function)
     def planned(*_: Any, **__: Any) -> Any:
         raise AssertionError(f"{function.__name__} is read by the planner, never by a resolver")
 
     signature = inspect.signature(function)
-    parameters = list(signature.parameters.values())[1:]
-    planned.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined] # set on purpose
-    del planned.__wrapped__  # type: ignore[attr-defined] # or the hidden parameter would be found again
+    parameters = list(signature.parameters.values())[hidden:]
+    answer = signature.return_annotation if returns is None else returns
+    planned.__signature__ = signature.replace(  # type: ignore[attr-defined]  # set on purpose
+        parameters=parameters, return_annotation=answer
+    )
+    del planned.__wrapped__  # or the hidden parameters would be found again
     return planned
 
 
 def many(
-    remote: str, *, local: str = "id", order: Mapping[str, Order], limit: int = 200, **options: Any
+    remote: str,
+    *,
+    returns: Any = None,
+    local: str = "id",
+    order: Mapping[str, Order],
+    limit: int = 200,
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Declares a list of rows whose `remote` column points to our `local` one."""
 
     def declare(function: Callable[..., Any]) -> Any:
         read = Many(local, remote, order, function, limit)
-        return strawberry.field(_without_row(function), metadata={READ: read}, **options)
+        return strawberry.field(_declared(function, 1, returns), metadata={READ: read}, **options)
 
     return declare
 
@@ -210,38 +227,45 @@ async def all_scopes(_: Reading, __: Mapping[str, Any]) -> Sequence[UUID] | None
 
 
 def page(
-    *, order: Mapping[str, Order], limit: int = 200, admit: Admit = own_scopes, **options: Any
+    *,
+    returns: Any = None,
+    order: Mapping[str, Order],
+    limit: int = 200,
+    admit: Admit = own_scopes,
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Declares a root list as a keyset connection of at most `limit` rows a page."""
 
     def declare(function: Callable[..., Any]) -> Any:
         read = Page(order, function, limit, admit)
-        return strawberry.field(_without_row(function), metadata={READ: read}, **options)
+        return strawberry.field(_declared(function, 1, returns), metadata={READ: read}, **options)
 
     return declare
 
 
-def single(*, admit: Admit = own_scopes, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+def single(
+    *, returns: Any = None, admit: Admit = own_scopes, **options: Any
+) -> Callable[[Callable[..., Any]], Any]:
     """Declares a root that is one row or null."""
 
     def declare(function: Callable[..., Any]) -> Any:
         read = Single(function, admit)
-        return strawberry.field(_without_row(function), metadata={READ: read}, **options)
+        return strawberry.field(_declared(function, 1, returns), metadata={READ: read}, **options)
 
     return declare
 
 
-def composed(by: Resolve, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Declares a root that a rule composes; the decorated function gives arguments, types and documentation."""
+def composed(returns: Any, by: Resolve, **options: Any) -> Any:
+    """Declares a root that a rule composes: `by(reading, selections, **arguments)`; its further parameters are the
+    arguments of the field.
+    """
+    return strawberry.field(_declared(by, 2, returns), metadata={READ: Composed(by)}, **options)
 
-    def declare(function: Callable[..., Any]) -> Any:
-        @functools.wraps(function)
-        def planned(*_: Any, **__: Any) -> Any:
-            raise AssertionError(f"{function.__name__} is read by the planner, never by a resolver")
 
-        return strawberry.field(planned, metadata={READ: Composed(by)}, **options)
-
-    return declare
+def table_of(declared: Any) -> Table:
+    """The table of an SQLModel class; a table or view as it is."""
+    table: Table = getattr(declared, "__table__", declared)
+    return table
 
 
 @dataclass_transform(kw_only_default=True)
@@ -256,7 +280,7 @@ def reads(
         key: the column that identifies a row.
         scope: the column that decides who reads a row; None where the policies decide alone.
     """
-    source = Source(getattr(table, "__table__", table), key, scope)
+    source = Source(table_of(table), key, scope)
 
     def declare(cls: type[T]) -> type[T]:
         for attribute in cls.__dict__.get("__annotations__", {}):

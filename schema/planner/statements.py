@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from schema.planner.reads import Conditions, Many, Order
+from schema.planner.reads import Declared, Many, Order
 from schema.planner.select import Selection
 from storage.statements import Statement, compiled
 
@@ -30,7 +30,7 @@ _LIMIT = bindparam("_limit", type_=Integer)
 
 
 def conditions_of(
-    declared: Conditions, selection: Selection, given: Sequence[str]
+    declared: Declared, selection: Selection, given: Sequence[str]
 ) -> list[ColumnElement[bool]]:
     """The declared conditions for the arguments that were given, as bind parameters."""
     return list(declared(selection.rows.c, **{name: bindparam(name) for name in given}) or ())
@@ -42,7 +42,7 @@ def _ordering(order: Order, value: ColumnElement[Any], key: ColumnElement[Any]) 
 
 def page(
     selection: Selection,
-    declared: Conditions,
+    declared: Declared,
     order: Order,
     *,
     given: Sequence[str],
@@ -101,7 +101,7 @@ def page(
 
 
 def single(
-    selection: Selection, declared: Conditions, *, given: Sequence[str], scoped: bool
+    selection: Selection, declared: Declared, *, given: Sequence[str], scoped: bool
 ) -> Statement:
     """One row."""
     where = conditions_of(declared, selection, given)
