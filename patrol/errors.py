@@ -82,7 +82,9 @@ class OperationNotTrusted(BadRequest):
 class OperationInvalid(BadRequest):
     """The operation does not fit the contract."""
 
-    what_to_do = "Compare the operation with the SDL in mobile_contracts; the error names the place."
+    what_to_do = (
+        "Compare the operation with the SDL in mobile_contracts; the error names the place."
+    )
 
 
 class VariableInvalid(BadRequest):
@@ -94,7 +96,9 @@ class VariableInvalid(BadRequest):
 class OperationTooCostly(BadRequest):
     """The operation asks for more than one request may."""
 
-    what_to_do = "Ask for fewer fields, smaller pages or less depth; the error names the limit and the cost."
+    what_to_do = (
+        "Ask for fewer fields, smaller pages or less depth; the error names the limit and the cost."
+    )
 
 
 class PageSizeInvalid(BadRequest):
@@ -181,7 +185,9 @@ class NotAllowed(Problem):
 class NotGranted(NotAllowed):
     """No sharing agreement grants this zone or subject."""
 
-    what_to_do = "Ask the station to extend the sharing agreement, or ask only for what `agreements` lists."
+    what_to_do = (
+        "Ask the station to extend the sharing agreement, or ask only for what `agreements` lists."
+    )
 
 
 class NotInScope(NotAllowed):
@@ -237,7 +243,9 @@ class StateNotReachable(Conflict):
 class FieldConflict(Conflict):
     """Somebody else changed the same field since the version this change was based on."""
 
-    what_to_do = "Nothing is lost: the refused values are kept for your supervisor beside the stored ones."
+    what_to_do = (
+        "Nothing is lost: the refused values are kept for your supervisor beside the stored ones."
+    )
 
 
 class SequenceReused(Conflict):
@@ -337,10 +345,8 @@ class Internal(Problem):
     what_to_do = "Try again later; if it stays, tell the administrator the time and the operation."
 
 
-GROUPS: frozenset[type[Problem]] = frozenset(
-    {BadRequest, NotAllowed, NotFound, Conflict, TooLarge, Unsupported, TooMany, Unavailable}
-)
-"""Classes that only order the tree and the generated page; their members carry the codes."""
+GROUPS: frozenset[type[Problem]] = frozenset({Conflict, Unsupported, Unavailable})
+"""Classes that only order the tree and the generated page, and are never raised themselves."""
 
 
 def catalogue() -> Iterator[type[Problem]]:

@@ -127,9 +127,9 @@ async def change(
         row = stored.get(one.row_id)
         if row is None or row["deleted_at"] is not None:
             effects[one.row_id] = refused(one, NotFound)
-        elif row["scope_id"] not in author.scopes:
-            effects[one.row_id] = refused(one, NotInScope)
-        elif (zone := _uuid(one.fields.get("zone_id"))) is not None and zone not in named:
+        elif row["scope_id"] not in author.scopes or (
+            (zone := _uuid(one.fields.get("zone_id"))) is not None and zone not in named
+        ):
             effects[one.row_id] = refused(one, NotInScope)
         else:
             effect, merged = _merge(author, one, row)

@@ -135,7 +135,9 @@ async def rotate(connection: Connection, secret: str, *, overlap: timedelta = OV
     Returns:
         The new key's `kid`.
     """
-    await load(connection, secret)  # an installation whose secret is wrong must not get a second kind of key
+    await load(
+        connection, secret
+    )  # an installation whose secret is wrong must not get a second kind of key
     return await _add(connection, secret, signs_from=datetime.now(UTC) + overlap)
 
 

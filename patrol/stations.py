@@ -16,6 +16,7 @@ from storage.officers import (
     FIND_OFFICER,
     INSERT_ASSIGNMENTS,
     INSERT_OFFICER,
+    KNOWN_SCOPES,
     READ_ASSIGNMENTS,
     SET_OFFICER_ACTIVE,
 )
@@ -105,6 +106,17 @@ async def add_officer(
     await audit(connection, "officer.add", officer, badge=badge, role=role.value)
     await assign(connection, officer, scopes)
     return UUID(str(officer))
+
+
+async def require_scopes(connection: Connection, scopes: Sequence[UUID]) -> None:
+    """Refuses to assign what is neither a zone nor a station: the database does not refer a scope to one table.
+
+    Raises:
+        NotFound: names what there is not.
+    """
+    known = {row["id"] for row in await connection.fetch(KNOWN_SCOPES, list(scopes))}
+    if unknown := [str(scope) for scope in scopes if scope not in known]:
+        raise NotFound(f"There is no zone or station {', '.join(unknown[:10])}.")
 
 
 async def assign(connection: Connection, officer_id: UUID, scopes: Sequence[UUID]) -> None:

@@ -12,7 +12,6 @@ from storage.principal import Principal
 
 if TYPE_CHECKING:
     from patrol.keys import KeySet
-
     from storage.buckets import ObjectStore
 
 

@@ -134,9 +134,8 @@ async def pull_page(
                 f"`{name}` of a pull carries rows, not relations: join by id on the phone."
             )
     context, principal = reading.context, reading.context.principal
-    assert (
-        isinstance(principal.id, UUID) and principal.device_id
-    )  # the phone door admits officers only
+    assert isinstance(principal.id, UUID)  # the phone door admits officers only
+    assert principal.device_id is not None
     page = await Pull(
         reading.connection,
         principal.id,

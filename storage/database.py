@@ -123,9 +123,11 @@ class Database:
     @asynccontextmanager
     async def read(self, role: Role, principal: Principal) -> AsyncIterator[Entered]:
         """As `enter`, with all statements in one snapshot that cannot write."""
-        async with self.enter(role, principal) as entered:
-            async with entered.connection.transaction(isolation="repeatable_read", readonly=True):
-                yield entered
+        async with (
+            self.enter(role, principal) as entered,
+            entered.connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield entered
 
     @asynccontextmanager
     async def write(

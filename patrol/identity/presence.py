@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from patrol.errors import VariableInvalid
 from storage.database import Connection
 from storage.devices import KEEP_ADDRESS, LOCK_ADDRESS, TAKE_ADDRESS_OVER
-from storage.officers import SET_DUTY
+from storage.officers import NOTE_FIX, SET_DUTY
 from storage.vocabulary import PushAddressKind
 
 LONGEST_ADDRESS = 4096
@@ -45,3 +45,10 @@ async def go_on_duty(connection: Connection, officer_id: UUID) -> None:
 async def go_off_duty(connection: Connection, officer_id: UUID) -> None:
     """The officer is called only when those on duty do not answer."""
     await connection.execute(SET_DUTY, officer_id, False)
+
+
+async def note_fix(
+    connection: Connection, officer_id: UUID, latitude: float, longitude: float
+) -> None:
+    """Keeps where an officer is now (WGS 84 degrees), by which the nearest are called first."""
+    await connection.execute(NOTE_FIX, officer_id, latitude, longitude)

@@ -28,9 +28,12 @@ def _effect(one: Mutation, stored: Raised) -> Effect:
     if not stored.created:
         return refused(one, AlreadyExists)
     return Effect(
-        MutationOutcome.APPLIED, one.row_id, stored.rev,
-        scopes=(stored.scope_id,), alerts=(stored.alert_id,),
-    )  # fmt: skip
+        MutationOutcome.APPLIED,
+        one.row_id,
+        stored.rev,
+        scopes=(stored.scope_id,),
+        alerts=(stored.alert_id,),
+    )
 
 
 async def _new_alert(connection: Connection, author: Author, one: Mutation) -> NewAlert:
@@ -88,6 +91,6 @@ async def answer_from_phones(
                     result.rev,
                     scopes=(result.scope_id,),
                     alerts=(one.row_id,),
-                )  # fmt: skip
+                )
             )
     return effects

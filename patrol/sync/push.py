@@ -120,7 +120,8 @@ class _Chunk:
         self.connection = connection
         self.lane = lane
         self.holder = (principal.device_id, principal.id, lane.value)
-        assert isinstance(principal.id, UUID) and principal.device_id  # only officers push
+        assert isinstance(principal.id, UUID)  # only officers push
+        assert principal.device_id is not None
         self.officer = principal.id
         self.device = principal.device_id
 
@@ -183,7 +184,7 @@ class _Chunk:
                     effect.rev,
                     effect.code,
                     detail=dict(effect.detail),
-                )  # fmt: skip
+                )
             )
             done.scopes.update(effect.scopes)
             done.alerts += effect.alerts

@@ -137,7 +137,7 @@ _NEW = (
     "and pg_visible_in_snapshot(sync_xid, $4::text::pg_snapshot))"
 )
 CHANGED = " union all ".join(
-    f"select '{name}' as subject where {_NEW.format(table=table)}"  # noqa: S608 # our own table names
+    f"select '{name}' as subject where {_NEW.format(table=table)}"  # our own table names
     for name, table in [
         *((subject.name, subject.table.description) for subject in SUBJECTS),
         ("exits", "scope_exit"),

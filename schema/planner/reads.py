@@ -283,7 +283,7 @@ def reads(
     source = Source(table_of(table), key, scope)
 
     def declare(cls: type[T]) -> type[T]:
-        for attribute in cls.__dict__.get("__annotations__", {}):
+        for attribute in inspect.get_annotations(cls):
             if attribute not in cls.__dict__:
                 setattr(cls, attribute, column(attribute))
         made = strawberry.type(cls, name=name, description=inspect.getdoc(cls))

@@ -243,7 +243,7 @@ class EmbeddedPostgres:
         return child
 
     def _wait_until_ready(self, programs: Path, deadline: float) -> None:
-        assert self._child is not None  # noqa: S101  # for the type checker; start() has just set it
+        assert self._child is not None  # for the type checker; start() has just set it
         socket = self._sockets / _SOCKET
         while True:
             if not self._child.alive:

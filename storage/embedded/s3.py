@@ -189,7 +189,7 @@ class EmbeddedS3:
         return child
 
     def _wait_until_ready(self, deadline: float) -> None:
-        assert self._child is not None  # noqa: S101  # for the type checker; it was just spawned
+        assert self._child is not None  # for the type checker; it was just spawned
         timeout = urllib3.Timeout(connect=1.0, read=5.0)
         with urllib3.PoolManager(timeout=timeout, retries=False) as http:
             client = Minio(
