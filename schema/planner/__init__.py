@@ -1,7 +1,7 @@
 """Turns GraphQL reads into a few SQL statements, because the stock executor spends its time on everything else."""
 
+from schema.planner.arguments import converter
 from schema.planner.operation import Operation, Operations, RequestErrors
-from schema.planner.plan import converter
 from schema.planner.reads import (
     Columns,
     Conditions,

@@ -27,8 +27,9 @@ from graphql import (
 from graphql.execution.values import get_variable_values
 
 from patrol.errors import OperationInvalid, Problem, QueryMissing, VariableInvalid
+from schema.planner.arguments import Converter
 from schema.planner.limits import Limits, parsed
-from schema.planner.plan import Converter, Root, root
+from schema.planner.plan import Root, root
 from schema.planner.reads import Reading
 from schema.planner.select import Document
 
@@ -58,7 +59,17 @@ class Plan:
 
     roots: list[tuple[str, FieldNode, Root | None, bool]]
     stock: DocumentNode | None
-    statements: int
+
+    @property
+    def reads(self) -> bool:
+        """Whether anything is read from the database."""
+        return any(planned is not None for _, _, planned, _ in self.roots)
+
+    @property
+    def alone(self) -> bool:
+        """Whether a single statement answers everything, which is a snapshot by itself."""
+        planned = [root for _, _, root, _ in self.roots if root is not None]
+        return len(planned) == 1 and planned[0].alone
 
     async def run(
         self, reading: Reading, variables: VariableValues | None
@@ -144,7 +155,7 @@ class Operation:
                 stock += nodes
             needed = kind is not None and isinstance(kind.type, GraphQLNonNull)
             roots.append((key, nodes[0], planned, needed))
-        return Plan(roots, self._without_planned(stock), sum(one[2] is not None for one in roots))
+        return Plan(roots, self._without_planned(stock))
 
     def _without_planned(self, nodes: list[FieldNode]) -> DocumentNode | None:
         """What is left for the stock executor: introspection and roots that read no table."""

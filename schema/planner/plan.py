@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, Protocol
-from uuid import UUID
 
 from graphql import (
     FieldNode,
     GraphQLField,
-    GraphQLInterfaceType,
     GraphQLObjectType,
-    GraphQLUnionType,
     VariableValues,
     get_named_type,
 )
-from graphql.execution.values import get_argument_values
-from strawberry.types.arguments import convert_arguments
 
-from patrol.errors import PageSizeInvalid, Problem
+from patrol.errors import Problem
 from schema.planner import keyset, statements
+from schema.planner.arguments import RESERVED, Arguments, Converter, first_of, order_of
+from schema.planner.connection import PageRows, connection
+from schema.planner.levels import Level, expand, levels
 from schema.planner.reads import (
     Composed,
-    Order,
     Page,
     Reading,
     Single,
+    all_scopes,
+    own_scopes,
 )
 from schema.planner.select import (
-    Child,
     Document,
-    PlanError,
-    Row,
     Selection,
     Shape,
     object_type,
@@ -41,190 +36,17 @@ from schema.planner.select import (
     source_of,
     subselections,
 )
+from schema.planner.values import Give, always, listed, member, plain, python_name
 from storage.statements import Statement
-
-Give = Callable[[Any], Any]
-Converter = Callable[[GraphQLField, dict[str, Any]], dict[str, Any]]
-
-RESERVED = ("first", "after", "order")
-"""Arguments of lists that the planner serves itself."""
 
 
 class Root(Protocol):
-    """One root field of an operation, compiled."""
+    """One root field of an operation, compiled. `alone`: a single statement answers it, so it needs no transaction."""
+
+    @property
+    def alone(self) -> bool: ...
 
     async def answer(self, reading: Reading, variables: VariableValues | None) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """The arguments of one field: constants are read once, variables at each run."""
-
-    field: GraphQLField
-    node: FieldNode
-    convert: Converter
-
-    def read(self, variables: VariableValues | None) -> dict[str, Any]:
-        """Values by Python name; a null counts as not given."""
-        if not self.field.args:
-            return {}
-        values = get_argument_values(self.field, self.node, variables)
-        return {
-            name: value
-            for name, value in self.convert(self.field, values).items()
-            if value is not None
-        }
-
-
-def converter(schema: Any) -> Converter:
-    """Turns GraphQL values into the Python ones that a Strawberry schema declares."""
-    registry, config = schema.schema_converter.scalar_registry, schema.config
-
-    def convert(field_: GraphQLField, values: dict[str, Any]) -> dict[str, Any]:
-        definition = field_.extensions["strawberry-definition"]
-        return convert_arguments(values, definition.arguments, registry, config)
-
-    return convert
-
-
-def always(value: Any) -> Callable[..., Any]:
-    """Gives the same whatever it is asked about, as `__typename` does."""
-    return lambda *_: value
-
-
-def _first(arguments: Mapping[str, Any], limit: int) -> int:
-    first = int(arguments.get("first", min(50, limit)))
-    if not 1 <= first <= limit:
-        raise PageSizeInvalid(f"`first` must be between 1 and {limit}, not {first}.", limit=limit)
-    return first
-
-
-def _order(arguments: Mapping[str, Any], orders: Mapping[str, Order]) -> tuple[str, Order]:
-    chosen = arguments.get("order")
-    name = str(chosen.value if isinstance(chosen, Enum) else chosen or next(iter(orders)))
-    return name, orders[name]
-
-
-async def expand(
-    below: Sequence[Level],
-    rows: Sequence[Row],
-    reading: Reading,
-    variables: VariableValues | None,
-) -> list[Mapping[str, list[Any]]]:
-    """Reads the lists below some rows: for each child, its shaped rows by the parent's key."""
-    return [await level.read(rows, reading, variables) for level in below]
-
-
-@dataclass(slots=True)
-class Level:
-    """A list below rows: one statement for all parents."""
-
-    child: Child
-    arguments: Arguments
-    parent_place: int
-    below: list[Level]
-    _statements: dict[Any, Statement] = field(default_factory=dict)
-
-    async def read(
-        self, parents: Sequence[Row], reading: Reading, variables: VariableValues | None
-    ) -> Mapping[str, list[Any]]:
-        read, selection = self.child.read, self.child.selection
-        given = self.arguments.read(variables)
-        name, order = _order(given, read.order)
-        limit = _first(given, read.limit)
-        filters = {key: value for key, value in given.items() if key not in RESERVED}
-        shape = (name, *sorted(filters))
-        if shape not in self._statements:
-            self._statements[shape] = statements.children(
-                selection, read, order, given=sorted(filters)
-            )
-        statement = self._statements[shape]
-        keys = list(dict.fromkeys(row[self.parent_place] for row in parents))
-        if not keys:
-            return {}
-        rows = await reading.connection.fetch(
-            statement.sql, *statement.values({**filters, "_parents": keys, "_limit": limit})
-        )
-        lists = await expand(self.below, rows, reading, variables)
-        grouped: dict[str, list[Any]] = {}
-        make = self.child.shape
-        for row in rows:
-            grouped.setdefault(str(row[-1]), []).append(make(row, reading, lists))
-        return grouped
-
-
-def levels(selection: Selection, convert: Converter) -> list[Level]:
-    """The lists below a selection, in the order in which its loop refers to them."""
-    return [
-        Level(
-            child,
-            Arguments(child.field, child.nodes[0], convert),
-            selection.place(selection.rows, child.read.local),
-            levels(child.selection, convert),
-        )
-        for child in selection.children
-    ]
-
-
-def plain(document: Document, kind: Any, selections: Sequence[Any]) -> Give:
-    """Shapes values that are not rows: attributes or dictionary entries by Python name."""
-    if isinstance(kind, GraphQLUnionType | GraphQLInterfaceType):
-        possible = {
-            one.name: plain(document, one, selections)
-            for one in document.schema.get_possible_types(kind)
-        }
-        return lambda value: possible[_typename(value)](value)
-    if not isinstance(kind, GraphQLObjectType):
-        return leaf
-    parts: list[tuple[str, str | None, Give]] = []
-    for key, nodes in document.collect(kind, selections).items():
-        name = nodes[0].name.value
-        if name == "__typename":
-            parts.append((key, None, always(kind.name)))
-            continue
-        field_ = kind.fields[name]
-        inner = plain(document, get_named_type(field_.type), subselections(nodes))
-        parts.append((key, python_name(field_), _listed(inner)))
-
-    def give(value: Any) -> Any:
-        if value is None:
-            return None
-        return {
-            key: make(None) if name is None else make(_member(value, name))
-            for key, name, make in parts
-        }
-
-    return give
-
-
-def _typename(value: Any) -> str:
-    return str(type(value).__strawberry_definition__.name)
-
-
-def _member(value: Any, name: str) -> Any:
-    return value[name] if isinstance(value, Mapping) else getattr(value, name)
-
-
-def _listed(inner: Give) -> Give:
-    def give(value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return [give(one) for one in value]
-        return None if value is None else inner(value)
-
-    return give
-
-
-def leaf(value: Any) -> Any:
-    """A leaf as the encoder takes it."""
-    if isinstance(value, Enum):
-        return value.name
-    return str(value) if isinstance(value, UUID) else value
-
-
-def python_name(field_: GraphQLField) -> str:
-    """The name that a field has in Python."""
-    definition = field_.extensions["strawberry-definition"]
-    return str(definition.python_name)
 
 
 @dataclass(slots=True)
@@ -240,11 +62,15 @@ class PageRoot:
     counted: bool
     _statements: dict[Any, Statement] = field(default_factory=dict)
 
+    @property
+    def alone(self) -> bool:
+        return not self.below and self.read.admit in (own_scopes, all_scopes)
+
     async def answer(self, reading: Reading, variables: VariableValues | None) -> Any:
         try:
             given = self.arguments.read(variables)
-            first = _first(given, self.read.limit)
-            name, order = _order(given, self.read.order)
+            first = first_of(given, self.read.limit)
+            name, order = order_of(given, self.read.order)
             filters = {key: value for key, value in given.items() if key not in RESERVED}
             bound: dict[str, Any] = {**filters, "_limit": first + 1}
             if after := given.get("after"):
@@ -282,85 +108,6 @@ class PageRoot:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PageRows:
-    """The rows of one page and what its connection can be asked."""
-
-    rows: Sequence[Any]
-    reading: Reading
-    lists: Sequence[Mapping[str, list[Any]]]
-    order: str
-    more: bool
-    continued: bool
-    total: int | None
-
-    def cursor(self, row: Any) -> str:
-        return keyset.encode(self.order, row["_value"], str(row["_key"]))
-
-
-def _connection(
-    document: Document, kind: GraphQLObjectType, selection: Selection, selections: Sequence[Any]
-) -> tuple[Callable[[PageRows], Any], bool]:
-    """What a connection answers, and whether its total is asked for."""
-    parts: list[tuple[str, Callable[[PageRows], Any]]] = []
-    counted = False
-    for key, nodes in document.collect(kind, selections).items():
-        name = nodes[0].name.value
-        below = subselections(nodes)
-        if name == "__typename":
-            parts.append((key, always(kind.name)))
-        elif name == "nodes":
-            shape = selection.compile(document, object_type(kind.fields[name]), below)
-            parts.append((key, _nodes(shape)))
-        elif name == "edges":
-            parts.append((key, _edges(document, object_type(kind.fields[name]), selection, below)))
-        elif name == "pageInfo":
-            info = plain(document, get_named_type(kind.fields[name].type), below)
-            parts.append((key, _page_info(info)))
-        elif name == "totalCount":
-            counted = True
-            parts.append((key, lambda page: page.total))
-        else:
-            raise PlanError(f"{kind.name}.{name} is not a member of a connection")
-    return (lambda page: {key: give(page) for key, give in parts}), counted
-
-
-def _nodes(shape: Shape) -> Callable[[PageRows], Any]:
-    return lambda page: [shape(row, page.reading, page.lists) for row in page.rows]
-
-
-def _edges(
-    document: Document, kind: GraphQLObjectType, selection: Selection, selections: Sequence[Any]
-) -> Callable[[PageRows], Any]:
-    parts: list[tuple[str, Callable[[PageRows, Any], Any]]] = []
-    for key, nodes in document.collect(kind, selections).items():
-        name = nodes[0].name.value
-        if name == "__typename":
-            parts.append((key, always(kind.name)))
-        elif name == "cursor":
-            parts.append((key, lambda page, row: page.cursor(row)))
-        else:
-            node_type = object_type(kind.fields[name])
-            shape = selection.compile(document, node_type, subselections(nodes))
-            parts.append((key, _node(shape)))
-    return lambda page: [{key: give(page, row) for key, give in parts} for row in page.rows]
-
-
-def _node(shape: Shape) -> Callable[[PageRows, Any], Any]:
-    return lambda page, row: shape(row, page.reading, page.lists)
-
-
-def _page_info(info: Give) -> Callable[[PageRows], Any]:
-    return lambda page: info(
-        {
-            "has_next_page": page.more,
-            "has_previous_page": page.continued,
-            "start_cursor": page.cursor(page.rows[0]) if page.rows else None,
-            "end_cursor": page.cursor(page.rows[-1]) if page.rows else None,
-        }
-    )
-
-
 @dataclass(slots=True)
 class SingleRoot:
     """A root row."""
@@ -371,6 +118,10 @@ class SingleRoot:
     below: list[Level]
     shape: Shape
     _statements: dict[Any, Statement] = field(default_factory=dict)
+
+    @property
+    def alone(self) -> bool:
+        return not self.below and self.read.admit in (own_scopes, all_scopes)
 
     async def answer(self, reading: Reading, variables: VariableValues | None) -> Any:
         given = self.arguments.read(variables)
@@ -398,6 +149,10 @@ class ComposedRoot:
     selections: dict[str, Selection]
     parts: list[tuple[str, str | None, Give | tuple[Shape, list[Level]]]]
 
+    @property
+    def alone(self) -> bool:
+        return False
+
     async def answer(self, reading: Reading, variables: VariableValues | None) -> Any:
         given = self.arguments.read(variables)
         value = await self.read.by(reading, self.selections, **given)
@@ -408,11 +163,11 @@ class ComposedRoot:
                 answer[key] = make(None)
             elif isinstance(make, tuple):
                 shape, below = make
-                rows = _member(value, name)
+                rows = member(value, name)
                 lists = await expand(below, rows, reading, variables)
                 answer[key] = [shape(row, reading, lists) for row in rows]
             else:
-                answer[key] = make(_member(value, name))
+                answer[key] = make(member(value, name))
         return answer
 
 
@@ -440,7 +195,7 @@ def composed_root(
             shape = selection.compile(document, target, subselections(named))
             parts.append((key, python, (shape, selection)))
         else:
-            parts.append((key, python, _listed(plain(document, target, subselections(named)))))
+            parts.append((key, python, listed(plain(document, target, subselections(named)))))
     whole = [
         (key, name, (make[0], levels(make[1], convert)) if isinstance(make, tuple) else make)
         for key, name, make in parts
@@ -463,9 +218,9 @@ def root(
         shape = selection.compile(document, kind, below)
         return SingleRoot(read, arguments, selection, levels(selection, convert), shape)
     if isinstance(read, Page):
-        connection, refusal = _page_types(document, field_)
-        selection = Selection.of(object_type(connection.fields["nodes"]))
-        give, counted = _connection(document, connection, selection, below)
+        kind, refusal = _page_types(document, field_)
+        selection = Selection.of(object_type(kind.fields["nodes"]))
+        give, counted = connection(document, kind, selection, below)
         refuse = None if refusal is None else plain(document, refusal, below)
         return PageRoot(
             read,

@@ -113,9 +113,10 @@ def source_of(kind: GraphQLObjectType) -> Source | None:
 
 @dataclass(slots=True)
 class Child:
-    """A list below a row: its own statement, for all parents at once."""
+    """A list below a row: its own statement, for all parents at once. `place` is where the parent's key stands."""
 
     read: Many
+    place: int
     nodes: Sequence[FieldNode]
     field: GraphQLField
     selection: Selection
@@ -136,7 +137,7 @@ class Selection:
     @classmethod
     def of(cls, kind: GraphQLObjectType) -> Selection:
         """An empty selection of a type's rows."""
-        source = _source(kind)
+        source = source_or_fail(kind)
         return cls(source, source.table.alias("t"))
 
     def compile(
@@ -234,7 +235,7 @@ class _Writer:
         self, read: One, field: GraphQLField, nodes: Sequence[FieldNode], rows: FromClause
     ) -> str:
         target = object_type(field)
-        source = _source(target)
+        source = source_or_fail(target)
         here = rows
         for hop in read.hops:
             table = source.table if hop.table is None else hop.table
@@ -255,6 +256,7 @@ class _Writer:
         self.selection.children.append(
             Child(
                 read,
+                key,
                 nodes,
                 field,
                 below,
@@ -272,49 +274,8 @@ def object_type(field: GraphQLField) -> GraphQLObjectType:
     return named
 
 
-def _source(kind: GraphQLObjectType) -> Source:
+def source_or_fail(kind: GraphQLObjectType) -> Source:
     source = source_of(kind)
     if source is None:
         raise PlanError(f"{kind.name} does not say which table it reads")
     return source
-
-
-def check(schema: GraphQLSchema) -> None:
-    """Finds reads of columns that do not exist, at start-up.
-
-    Raises:
-        PlanError: names the field and the column.
-    """
-    for kind in schema.type_map.values():
-        if not isinstance(kind, GraphQLObjectType) or (source := source_of(kind)) is None:
-            continue
-        for name, field_ in kind.fields.items():
-            for table, wanted in _needed(source, field_):
-                if wanted not in table.c:
-                    raise PlanError(
-                        f"{kind.name}.{name} reads the column {wanted!r}, which {table.description} does not have"
-                    )
-
-
-def _needed(source: Source, field: GraphQLField) -> list[tuple[FromClause, str]]:
-    read = read_of(field)
-    if isinstance(read, Column):
-        return [(source.table, read.name)]
-    if isinstance(read, Computed):
-        return [(source.table, need) for need in read.needs]
-    if isinstance(read, One):
-        needed: list[tuple[FromClause, str]] = []
-        here = source.table
-        for hop in read.hops:
-            there = _source(object_type(field)).table if hop.table is None else hop.table
-            needed += [(here, hop.local), (there, hop.remote)]
-            here = there
-        return needed
-    if isinstance(read, Many):
-        target = _source(object_type(field)).table
-        return [
-            (source.table, read.local),
-            (target, read.remote),
-            *((target, order.column) for order in read.order.values()),
-        ]
-    return []

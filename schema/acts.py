@@ -1,0 +1,135 @@
+"""How an administrator's mutations run: one transaction with its audit entry, and refusals that are data."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import strawberry
+from strawberry.types import Info
+
+from patrol.constraints import problem_of
+from patrol.errors import (
+    DatabaseUnavailable,
+    Internal,
+    NotAllowed,
+    Problem,
+    SessionRevoked,
+    StoreUnavailable,
+    VariableInvalid,
+)
+from schema.context import Context
+from schema.enums import ErrorCode
+from schema.planner import Reading
+from storage import faults
+from storage.database import Connection
+from storage.principal import Principal, PrincipalKind
+
+T = TypeVar("T")
+
+AdminInfo = Info[Context, None]
+
+
+@strawberry.type(
+    name="Refusal",
+    description="Nothing was done. `whatToDo` says what would help; the code is stable.",
+)
+class AdminRefusal:
+    code: ErrorCode
+    message: str
+    what_to_do: str
+
+
+@strawberry.type(name="Done", description="What was done, or why it was refused.")
+class AdminDone:
+    id: UUID | None = strawberry.field(default=None, description="What was added or changed.")
+    refusal: AdminRefusal | None = None
+
+
+@strawberry.type(name="Issued", description="A new secret, or why there is none.")
+class AdminIssued:
+    id: UUID | None = None
+    secret: str | None = strawberry.field(
+        default=None, description="Shown this once: only its SHA-256 is kept."
+    )
+    expires_at: datetime | None = None
+    refusal: AdminRefusal | None = None
+
+
+_FAULTS: Mapping[type[faults.StorageFault], type[Problem]] = {
+    faults.PrincipalRevoked: SessionRevoked,
+    faults.DatabaseUnavailable: DatabaseUnavailable,
+    faults.StoreUnavailable: StoreUnavailable,
+}
+
+
+def problem_behind(fault: faults.StorageFault) -> Problem:
+    """The catalogue's word for a fault; its own message is for operators."""
+    return _FAULTS.get(type(fault), Internal)()
+
+
+def require_administrator(principal: Principal) -> None:
+    """Refuses everybody else.
+
+    The row policies show nothing to another principal, but the writing role trusts the rules.
+
+    Raises:
+        NotAllowed: who asks is no administrator.
+    """
+    if principal.kind is not PrincipalKind.ADMIN:
+        raise NotAllowed("This contract is for administrators.")
+
+
+async def administrators(reading: Reading, arguments: Mapping[str, Any]) -> Sequence[UUID] | None:
+    """Admits administrators to every row; for others an empty page would look like "there is nothing".
+
+    Raises:
+        NotAllowed: who asks is no administrator.
+        VariableInvalid: a text that PostgreSQL cannot hold, so nothing can equal it.
+    """
+    require_administrator(reading.context.principal)
+    for name, value in arguments.items():
+        if isinstance(value, str) and "\0" in value:
+            raise VariableInvalid(f"`{name}` holds the character NUL.")
+    return None
+
+
+async def act(info: AdminInfo, rule: Callable[[Connection], Awaitable[T]]) -> T | AdminRefusal:
+    """Runs a rule in one transaction of the administrator, or says why it refused.
+
+    Raises:
+        Problem: who asks is no administrator, or our side is not able to answer.
+    """
+    context = info.context
+    require_administrator(context.principal)
+    try:
+        async with context.database.write(context.principal) as connection:
+            return await rule(connection)
+    except Problem as problem:
+        return refusal_of(problem)
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        kind, detail = problem_of(error)
+        field = detail.get("field")
+        return refusal_of(kind(f"{kind.default_message()[:-1]}: {field}." if field else None))
+    except faults.StorageFault as fault:
+        raise problem_behind(fault) from fault
+
+
+async def done(
+    info: AdminInfo, rule: Callable[[Connection], Awaitable[object]], id: UUID | None = None
+) -> AdminDone:
+    """As `act`, for a rule that returns the id of what it made, or that changes what `id` names."""
+    outcome = await act(info, rule)
+    if isinstance(outcome, AdminRefusal):
+        return AdminDone(refusal=outcome)
+    return AdminDone(id=outcome if isinstance(outcome, UUID) else id)
+
+
+def refusal_of(problem: Problem) -> AdminRefusal:
+    """A refusal as data."""
+    return AdminRefusal(
+        code=ErrorCode[problem.code], message=problem.message, what_to_do=problem.what_to_do
+    )

@@ -1,0 +1,42 @@
+"""The contract of administrators, `/admin/graphql`: everything that is kept but secrets, and the acts that need a right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from schema.buckets import BucketsMutation, BucketsQuery
+from schema.door import Door
+from schema.files import FilesQuery
+from schema.log import LogQuery
+from schema.organisations import OrganisationsMutation, OrganisationsQuery
+from schema.people import PeopleMutation, PeopleQuery
+from schema.places import PlacesMutation, PlacesQuery
+from schema.records import RecordsQuery
+from schema.scalars import config
+from storage.principal import Role
+
+
+@strawberry.type
+class Query(
+    PlacesQuery,
+    PeopleQuery,
+    OrganisationsQuery,
+    FilesQuery,
+    RecordsQuery,
+    LogQuery,
+    BucketsQuery,
+):
+    pass
+
+
+@strawberry.type
+class Mutation(PlacesMutation, PeopleMutation, OrganisationsMutation, BucketsMutation):
+    pass
+
+
+def admin_door(**options: Any) -> Door:
+    """The door of administrators; `options` go to `Door.of`."""
+    schema = strawberry.Schema(query=Query, mutation=Mutation, config=config())
+    return Door.of("admin", Role.ADMIN, schema, **options)

@@ -1,0 +1,275 @@
+"""Officers, their phones and sessions in the administrator's contract."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from patrol.errors import NotFound, VariableInvalid
+from patrol.identity import (
+    IssuedCode,
+    issue_enrolment_code,
+    revoke_device,
+    revoke_officer_sessions,
+    revoke_session,
+)
+from patrol.stations import add_officer, assign, require_scopes, set_officer_active
+from schema.acts import AdminDone, AdminInfo, AdminIssued, AdminRefusal, act, administrators, done
+from schema.enums import OfficerRole
+from schema.paging import AdminPageInfo
+from schema.places import AdminStation, AdminZone
+from schema.planner import Columns, Order, many, one, page, reads, single
+from schema.zones import BY_NAME
+from storage import tables
+from storage.administration import OFFICER_DEVICE
+from storage.database import Connection
+
+BY_BADGE = {"BADGE": Order("badge")}
+NEWEST_FIRST = {"CREATED": Order("created_at", descending=True)}
+BY_BEGIN = {"BEGIN": Order("valid_from")}
+BY_SIGN_IN = {"SIGN_IN": Order("signed_in_at", descending=True)}
+LONGEST_CODE = timedelta(days=7)
+
+
+@reads(tables.OfficerState, name="OfficerState", key="officer_id", scope=None)
+class AdminOfficerState:
+    """Whether an officer is on duty."""
+
+    on_duty: bool
+    on_duty_since: datetime | None
+
+
+@reads(tables.Assignment, name="Assignment")
+class AdminAssignment:
+    """What is assigned to an officer: a zone, or a station with all its zones."""
+
+    id: UUID
+    scope_id: UUID
+    valid_from: datetime
+    valid_until: datetime | None
+    zone: AdminZone | None = one("scope_id")
+    station: AdminStation | None = one("scope_id")
+
+
+@reads(OFFICER_DEVICE, name="OfficerDevice", scope=None)
+class AdminOfficerDevice:
+    """A phone that an officer has signed in on, and when he last did."""
+
+    id: UUID
+    platform: str
+    model: str
+    signed_in_at: datetime
+    revoked_at: datetime | None
+
+
+@reads(tables.Officer, name="Officer", scope=None)
+class AdminOfficer:
+    """A person of a station who signs in on a phone or in the control room."""
+
+    id: UUID
+    badge: str
+    role: OfficerRole
+    rank: str
+    name: str
+    name_th: str
+    active: bool
+    created_at: datetime
+    station: AdminStation = one("station_id")
+    state: AdminOfficerState | None = one("id", "officer_id")
+
+    @many("officer_id", order=BY_BEGIN, description="What is and was assigned, by begin.")
+    def assignments(row: Columns, first: int = 50) -> list[AdminAssignment]:
+        return None  # also those that have ended
+
+    @many("officer_id", order=NEWEST_FIRST, description="Where the officer is and was signed in.")
+    def sessions(
+        row: Columns, first: int = 50
+    ) -> list[Annotated["AdminSession", strawberry.lazy("schema.people")]]:
+        return None  # also those that have ended
+
+    @many("officer_id", order=BY_SIGN_IN, description="The phones of all sessions, each once.")
+    def devices(row: Columns, first: int = 50) -> list[AdminOfficerDevice]:
+        return None  # also revoked ones
+
+
+@reads(tables.DeviceState, name="DeviceState", key="device_id", scope=None)
+class AdminDeviceState:
+    """When a phone was last heard, and which app it runs."""
+
+    last_seen_at: datetime
+    app_version: str | None
+
+
+@reads(tables.Device, name="Device", scope=None)
+class AdminDevice:
+    """A phone, known by its own key; several officers may have sessions on it."""
+
+    id: UUID
+    key_thumbprint: str
+    platform: str
+    model: str
+    created_at: datetime
+    revoked_at: datetime | None
+    state: AdminDeviceState | None = one("id", "device_id")
+
+    @many("device_id", order=NEWEST_FIRST, description="Who is and was signed in on it.")
+    def sessions(
+        row: Columns, first: int = 50
+    ) -> list[Annotated["AdminSession", strawberry.lazy("schema.people")]]:
+        return None  # also those that have ended
+
+
+@reads(tables.Session, name="Session", scope=None)
+class AdminSession:
+    """An officer signed in on a phone."""
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    revoked_reason: str | None
+    officer: AdminOfficer = one("officer_id")
+    device: AdminDevice = one("device_id")
+
+
+@strawberry.type(name="OfficerConnection", description="Officers, page by page.")
+class AdminOfficerConnection:
+    nodes: list[AdminOfficer]
+    page_info: AdminPageInfo
+    total_count: int
+
+
+@strawberry.type(name="DeviceConnection", description="Phones, page by page.")
+class AdminDeviceConnection:
+    nodes: list[AdminDevice]
+    page_info: AdminPageInfo
+    total_count: int
+
+
+@strawberry.type
+class PeopleQuery:
+    @page(order={**BY_NAME, **BY_BADGE}, admit=administrators, description="Officers, by name.")
+    def officers(
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        station_id: UUID | None = None,
+        badge: str | None = None,
+        active: bool | None = None,
+    ) -> AdminOfficerConnection:
+        if station_id is not None:
+            yield row.station_id == station_id
+        if badge is not None:
+            yield row.badge == badge
+        if active is not None:
+            yield row.active == active
+
+    @single(admit=administrators, description="One officer; null where there is none.")
+    def officer(row: Columns, id: UUID) -> AdminOfficer | None:
+        yield row.id == id
+
+    @page(order=NEWEST_FIRST, admit=administrators, description="Phones, the newest first.")
+    def devices(row: Columns, first: int = 50, after: str | None = None) -> AdminDeviceConnection:
+        return None  # also revoked ones
+
+    @single(admit=administrators, description="One phone; null where there is none.")
+    def device(row: Columns, id: UUID) -> AdminDevice | None:
+        yield row.id == id
+
+
+@strawberry.input(name="AddOfficerInput")
+class AdminAddOfficerInput:
+    """A new officer of a station, with what is assigned to him from now on."""
+
+    station_id: UUID
+    badge: str
+    role: OfficerRole
+    rank: str
+    name: str
+    name_th: str
+    scope_ids: list[UUID] = strawberry.field(
+        description="Zones, or the station itself with all its zones."
+    )
+
+
+@strawberry.type
+class PeopleMutation:
+    @strawberry.mutation(description="Adds an officer and assigns zones or the whole station.")
+    async def add_officer(self, info: AdminInfo, officer: AdminAddOfficerInput) -> AdminDone:
+        async def add(connection: Connection) -> UUID:
+            await require_scopes(connection, officer.scope_ids)
+            return await add_officer(
+                connection,
+                officer.station_id,
+                badge=officer.badge,
+                role=OfficerRole(officer.role),  # within an input it may come as plain text
+                rank=officer.rank,
+                name=officer.name,
+                name_th=officer.name_th,
+                scopes=officer.scope_ids,
+            )
+
+        return await done(info, add)
+
+    @strawberry.mutation(
+        description="Makes these zones or stations all that is assigned to an officer from now on."
+    )
+    async def assign_officer(self, info: AdminInfo, id: UUID, scope_ids: list[UUID]) -> AdminDone:
+        async def reassign(connection: Connection) -> None:
+            await require_scopes(connection, scope_ids)
+            await assign(connection, id, scope_ids)
+
+        return await done(info, reassign, id)
+
+    @strawberry.mutation(
+        description="Makes a one-time code by which a phone becomes the officer's. "
+        "It is good for an hour unless `minutes` says otherwise."
+    )
+    async def issue_enrolment_code(
+        self, info: AdminInfo, officer_id: UUID, minutes: int = 60
+    ) -> AdminIssued:
+        async def issue(connection: Connection) -> IssuedCode:
+            good_for = timedelta(minutes=minutes)
+            if not timedelta(0) < good_for <= LONGEST_CODE:
+                raise VariableInvalid("A code is good for at least a minute and at most a week.")
+            return await issue_enrolment_code(
+                connection, officer_id, str(info.context.principal), good_for
+            )
+
+        code = await act(info, issue)
+        if isinstance(code, AdminRefusal):
+            return AdminIssued(refusal=code)
+        return AdminIssued(id=code.id, secret=code.code, expires_at=code.expires_at)
+
+    @strawberry.mutation(
+        description="Takes an officer off and ends all his sessions at once. Unsent work stays on his phones."
+    )
+    async def revoke_officer(self, info: AdminInfo, id: UUID) -> AdminDone:
+        async def revoke(connection: Connection) -> None:
+            if not await set_officer_active(connection, id, False):
+                raise NotFound("There is no such active officer.")
+            # Without this, a later return would bring the old sessions back.
+            await revoke_officer_sessions(connection, id)
+
+        return await done(info, revoke, id)
+
+    @strawberry.mutation(description="Takes an officer back, who then enrols a phone anew.")
+    async def restore_officer(self, info: AdminInfo, id: UUID) -> AdminDone:
+        async def restore(connection: Connection) -> None:
+            if not await set_officer_active(connection, id, True):
+                raise NotFound("There is no such officer who was taken off.")
+
+        return await done(info, restore, id)
+
+    @strawberry.mutation(description="Ends one session at once.")
+    async def revoke_session(self, info: AdminInfo, id: UUID) -> AdminDone:
+        return await done(info, lambda connection: revoke_session(connection, id), id)
+
+    @strawberry.mutation(
+        description="Ends all sessions on a phone and never lets it enrol again, as after a theft."
+    )
+    async def revoke_device(self, info: AdminInfo, id: UUID) -> AdminDone:
+        return await done(info, lambda connection: revoke_device(connection, id), id)

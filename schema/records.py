@@ -1,0 +1,224 @@
+"""Incidents, SOS alerts and refused records in the administrator's contract."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+from sqlalchemy import Text, any_, cast
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from schema import alerts as alert_types
+from schema import incidents as incident_types
+from schema.acts import administrators
+from schema.enums import (
+    AlertSource,
+    AlertStatus,
+    DeliveryOutcome,
+    ErrorCode,
+    IncidentCategory,
+    IncidentSeverity,
+    IncidentStatus,
+    Lane,
+)
+from schema.paging import AdminPageInfo
+from schema.people import AdminDevice, AdminOfficer
+from schema.places import AdminPost, AdminZone
+from schema.planner import Columns, Order, many, one, page, reads
+from schema.scalars import JSON, Long
+from storage import tables
+
+NEWEST_FIRST = {"CREATED": Order("created_at", descending=True)}
+
+
+@reads(tables.Incident, name="Incident")
+class AdminIncident:
+    """Something that happened in a zone of a station."""
+
+    id: UUID
+    scope_id: UUID
+    station_id: UUID
+    category: IncidentCategory
+    severity: IncidentSeverity
+    status: IncidentStatus
+    title: str
+    description: str
+    latitude: float | None
+    longitude: float | None
+    accuracy_m: float | None
+    occurred_at: datetime
+    captured_at_raw: str
+    received_at: datetime
+    time_suspect: bool
+    rev: Long
+    created_at: datetime
+    updated_at: datetime
+    zone: AdminZone | None = one("zone_id")
+    reporter: AdminOfficer = one("reported_by")
+    device: AdminDevice = one("device_id")
+
+
+@reads(tables.SosRecipient, name="AlertRecipient")
+class AdminAlertRecipient:
+    """What the push service said of one message to one phone. Accepted is not yet heard."""
+
+    id: UUID
+    outcome: DeliveryOutcome
+    reason: str | None
+    attempts: int
+    attempted_at: datetime
+    officer: AdminOfficer = one("officer_id")
+
+
+@reads(tables.SosStep, name="AlertStep")
+class AdminAlertStep:
+    """A step of the escalation, frozen when the alert was raised."""
+
+    id: UUID
+    number: int
+    target: str
+    due_at: datetime
+    done_at: datetime | None
+    outcome: str | None
+
+
+@reads(tables.SosAlert, name="Alert")
+class AdminAlert:
+    """A call for help."""
+
+    id: UUID
+    scope_id: UUID
+    station_id: UUID
+    source: AlertSource
+    status: AlertStatus
+    drill: bool
+    latitude: float | None
+    longitude: float | None
+    accuracy_m: float | None
+    raised_at: datetime
+    captured_at_raw: str
+    received_at: datetime
+    time_suspect: bool
+    presses: int
+    acknowledged_at: datetime | None
+    closed_at: datetime | None
+    rev: Long
+    created_at: datetime
+    updated_at: datetime
+    zone: AdminZone | None = one("zone_id")
+    raiser: AdminOfficer | None = one("officer_id")
+    post: AdminPost | None = one("post_id")
+    responder: AdminOfficer | None = one("acknowledged_by")
+
+    @many("alert_id", order=alert_types.IN_TURN, description="The steps of the escalation.")
+    def steps(row: Columns, first: int = 50) -> list[AdminAlertStep]:
+        return None  # every step of the alert
+
+    @many("alert_id", order=alert_types.AS_TRIED, description="Who was called, as it was tried.")
+    def recipients(row: Columns, first: int = 50) -> list[AdminAlertRecipient]:
+        return None  # every recipient of the alert
+
+
+@reads(tables.Quarantine, name="QuarantineItem", scope=None)
+class AdminQuarantineItem:
+    """A refused mutation with its whole payload, so that a bug in an app costs no data."""
+
+    id: UUID
+    lane: Lane
+    sequence: Long
+    mutation_id: UUID
+    code: ErrorCode
+    payload: JSON
+    created_at: datetime
+    resolved_at: datetime | None
+    officer: AdminOfficer = one("officer_id")
+    device: AdminDevice = one("device_id")
+
+
+@strawberry.type(name="IncidentConnection", description="Incidents, page by page.")
+class AdminIncidentConnection:
+    nodes: list[AdminIncident]
+    page_info: AdminPageInfo
+    total_count: int
+
+
+@strawberry.type(name="AlertConnection", description="Alerts, page by page.")
+class AdminAlertConnection:
+    nodes: list[AdminAlert]
+    page_info: AdminPageInfo
+    total_count: int
+
+
+@strawberry.type(name="QuarantineConnection", description="Refused records, page by page.")
+class AdminQuarantineConnection:
+    nodes: list[AdminQuarantineItem]
+    page_info: AdminPageInfo
+    total_count: int
+
+
+@strawberry.type
+class RecordsQuery:
+    @page(
+        order=incident_types.LATEST_FIRST,
+        admit=administrators,
+        description="Incidents, latest first.",
+    )
+    def incidents(
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        station_id: UUID | None = None,
+        zone_id: UUID | None = None,
+        category: list[IncidentCategory] | None = None,
+        severity: list[IncidentSeverity] | None = None,
+        status: list[IncidentStatus] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AdminIncidentConnection:
+        yield row.deleted_at.is_(None)
+        if station_id is not None:
+            yield row.station_id == station_id
+        if zone_id is not None:
+            yield row.zone_id == zone_id
+        yield from incident_types.matching(
+            row, category=category, severity=severity, status=status, since=since, until=until
+        )
+
+    @page(
+        order=alert_types.LATEST_FIRST,
+        admit=administrators,
+        description="Calls for help, latest first.",
+    )
+    def alerts(
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        station_id: UUID | None = None,
+        status: list[AlertStatus] | None = None,
+    ) -> AdminAlertConnection:
+        yield row.deleted_at.is_(None)
+        if station_id is not None:
+            yield row.station_id == station_id
+        if status is not None:
+            yield row.status == any_(cast(status, ARRAY(Text)))
+
+    @page(
+        order=NEWEST_FIRST,
+        admit=administrators,
+        description="Records that were refused and kept whole, newest first.",
+    )
+    def quarantine(
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        officer_id: UUID | None = None,
+        code: ErrorCode | None = None,
+        resolved: bool | None = None,
+    ) -> AdminQuarantineConnection:
+        if officer_id is not None:
+            yield row.officer_id == officer_id
+        if code is not None:
+            yield row.code == code
+        if resolved is not None:
+            yield row.resolved_at.is_not(None) == resolved
