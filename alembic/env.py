@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 
+from alembic import context
 from sqlalchemy import Connection
 
 import storage.tables
-from alembic import context
 from storage.migrations import engine_for, limit_waiting
 
 

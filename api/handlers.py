@@ -7,9 +7,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from api.services import Services
-from patrol.alerts import CALL_STEP
 from patrol.calling import call_step
-from patrol.media import MAKE_THUMBNAILS, make_thumbnails
+from patrol.escalation import CALL_STEP
+from patrol.media import MAKE_THUMBNAILS
+from patrol.thumbnails import make_thumbnails
 from storage.job_turns import Every
 from storage.jobs import Job, JobKind
 

@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.hang_up import LastAnswer
 from api.problems import answer, as_problem
 from api.services import Services
 from api.signin import authenticate_device
@@ -53,10 +54,12 @@ def _answering(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(request)
         except (Problem, StorageFault) as error:
+            refusal = answer(as_problem(error))
             length = _declared_length(request)
             endless = length is None and "transfer-encoding" in request.headers
-            headers = {"Connection": "close"} if endless or (length or 0) > SIGNAL_BYTES else {}
-            return answer(as_problem(error), headers=headers)
+            if endless or (length or 0) > SIGNAL_BYTES:
+                return LastAnswer.of(refusal)
+            return refusal
         except ClientDisconnect:
             # Nobody is left to read this; what had arrived is gone with its temporary file.
             return Response(status_code=400)

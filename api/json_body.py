@@ -32,9 +32,10 @@ async def read_json(request: Request, kind: type[T], limit: int = SMALL) -> T:
     if not is_json(request.headers.get("content-type", "")):
         raise ContentTypeUnsupported("Send Content-Type: application/json in UTF-8.")
     body = await read_body(request, limit)
-    if not body.lstrip(b" \t\r\n").startswith(b"{"):
-        raise BodyNotJson(_WANTED)
     try:
+        # Decoded here, because the decoder looks only at the members that `kind` has.
+        if not body.decode().lstrip(" \t\r\n").startswith("{"):
+            raise BodyNotJson(_WANTED)
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         said = str(error)

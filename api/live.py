@@ -186,7 +186,8 @@ class Live:
 
 
 def _payload(change: Change) -> str:
-    text = orjson.dumps([change.scope_ids, change.subjects, change.alert_ids]).decode()
+    # The driver has a UUID class of its own, which the encoder does not know.
+    text = orjson.dumps([change.scope_ids, change.subjects, change.alert_ids], default=str).decode()
     return text if len(text) <= LONGEST_PAYLOAD else EVERYTHING
 
 

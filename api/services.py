@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
@@ -17,6 +16,7 @@ import structlog
 from api.live import Live
 from api.secret import installation_secret
 from api.settings import Settings, SettingsWrong
+from api.stores import store_of
 from patrol.keys import KeySet, SecretWrong, load
 from schema.context import Context
 from storage.buckets import Bucket, ObjectStore
@@ -55,31 +55,6 @@ class Services:
         return Context(
             principal, self.database, self.link, self.keys, self.live, self.store, self.settings
         )
-
-
-def store_of(settings: Settings) -> ObjectStore:
-    """The object store that settings name.
-
-    Raises:
-        SettingsWrong: no store is named, or its name or prefix is none that S3 takes.
-    """
-    if settings.s3_url is None:
-        raise SettingsWrong(
-            "PATROL_S3_URL is not set. Set it, or start everything on this machine with `patrol up`."
-        )
-    parts = urlsplit(settings.s3_url)
-    try:
-        return ObjectStore(
-            parts.netloc,
-            settings.s3_access_key or "",
-            settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else "",
-            region=settings.s3_region,
-            secure=parts.scheme == "https",
-            public_endpoint=settings.s3_public_url,
-            prefix=settings.s3_prefix,
-        )
-    except ValueError as error:
-        raise SettingsWrong(f"The store's settings cannot be used: {error}.") from error
 
 
 @asynccontextmanager

@@ -13,8 +13,9 @@ from typing import Any
 import structlog
 import uvicorn
 
+from api.listening import address_of, bound_socket
 from api.services import Services, running
-from api.settings import Settings, SettingsWrong
+from api.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -33,32 +34,6 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main())
-
-
-def bound_socket(host: str, port: int) -> socket.socket:
-    """A socket bound to the address but not yet listening; port 0 picks a free one.
-
-    Raises:
-        SettingsWrong: the address is not this machine's, or is taken.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except OSError as error:
-        sock.close()
-        raise SettingsWrong(
-            f"The server cannot use {host} port {port}: {error.strerror or error}. "
-            "Set PATROL_PORT to another port (0 picks a free one), or stop what uses it."
-        ) from error
-    return sock
-
-
-def address_of(sock: socket.socket) -> str:
-    """The HTTP address of a bound socket."""
-    host, port = sock.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class _Server(uvicorn.Server):

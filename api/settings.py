@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
@@ -142,7 +141,7 @@ class Settings(BaseSettings):
             )
         return self
 
-    @cached_property
+    @property
     def owner_url(self) -> str | None:
         """The address that migrations use."""
         return self.database_owner_url or self.database_url

@@ -1,53 +1,34 @@
-"""Raises and answers calls for help; the one transaction that stores an alert also fixes whom to call and when.
+"""Raises and answers calls for help; the transaction that stores an alert also fixes whom to call and when.
 
-    step 1   ON_DUTY       at once
-    step 2   STATION       after 60 s
-    step 3   SUPERVISORS   after 180 s
-
-Each step is a row and a job (`patrol.calling`), counted from the time at which we received the alert. An answer ends the
-escalation; an alert that is handed back begins a new round of steps, so the ledger of the first one stays.
-
-The functions return whom to poke. The caller does that after its commit, and wakes the workers.
+An answer ends the escalation (`patrol.escalation`); an alert that is handed back begins it anew. The functions return
+whom to poke. The caller does that after its commit, and wakes the workers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-import orjson
 from uuid_utils.compat import uuid7
 
 from patrol.errors import NotFound, NotInScope, PostUnknown, Problem, StateNotReachable
+from patrol.escalation import Round, as_json, begin_anew, escalate
 from patrol.transitions import alert_may_become
 from storage.alerts import (
     ANSWER_ALERTS,
     INSERT_ALERTS,
-    INSERT_STEPS,
     JOIN_ALERT,
-    LAST_STEPS,
     LOCK_ALERTS,
     READ_STANDING,
-    REPLACE_STEPS,
 )
 from storage.database import Connection, Database
-from storage.jobs import enqueue
 from storage.posts import BEAT_POST, READ_PRESSED_POST, REMEMBER_PRESS
 from storage.principal import Principal, PrincipalKind
-from storage.vocabulary import AlertSource, AlertStatus, StepTarget
-
-CALL_STEP = "call_step"
-"""The name of a step's job; its payload is `{"step_id": …}`."""
-
-ESCALATION: Sequence[tuple[StepTarget, timedelta]] = (
-    (StepTarget.ON_DUTY, timedelta(0)),
-    (StepTarget.STATION, timedelta(seconds=60)),
-    (StepTarget.SUPERVISORS, timedelta(seconds=180)),
-)
+from storage.vocabulary import AlertSource, AlertStatus
 
 LONGEST_PRESS_ID = 100
 
@@ -106,11 +87,6 @@ class Answered:
     refusal: type[Problem] | None = None
 
 
-def call_key(step_id: UUID) -> str:
-    """The key under which a step's job waits."""
-    return f"{CALL_STEP} {step_id}"
-
-
 async def raise_alerts(connection: Connection, alerts: Sequence[NewAlert]) -> list[Raised]:
     """Stores alerts with their escalation and its jobs in the caller's transaction; answers in the order given.
 
@@ -120,11 +96,11 @@ async def raise_alerts(connection: Connection, alerts: Sequence[NewAlert]) -> li
         return []
     added = {
         row["id"]: row["rev"]
-        for row in await connection.fetch(INSERT_ALERTS, _json([_row(one) for one in alerts]))
+        for row in await connection.fetch(INSERT_ALERTS, as_json([_row(one) for one in alerts]))
     }
     created = [one for one in alerts if one.id in added]
-    await _escalate(
-        connection, [_Round(one.id, one.scope_id, one.received_at, one.drill) for one in created]
+    await escalate(
+        connection, [Round(one.id, one.scope_id, one.received_at, one.drill) for one in created]
     )
     standing = await _standing(connection, [one for one in alerts if one.id not in added])
     return [
@@ -214,7 +190,7 @@ async def answer_alerts(
         if decided[alert_id].refusal is None
     ]
     if moved:
-        rows = await connection.fetch(ANSWER_ALERTS, _json(moved), officer)
+        rows = await connection.fetch(ANSWER_ALERTS, as_json(moved), officer)
         revs = {row["id"]: row["rev"] for row in rows}
         for alert_id, rev in revs.items():
             before = decided[alert_id]
@@ -225,7 +201,7 @@ async def answer_alerts(
         if wanted is AlertStatus.OPEN and decided[alert_id].refusal is None
     ]
     if handed_back:
-        await _begin_anew(connection, {key: stored[key]["scope_id"] for key in handed_back})
+        await begin_anew(connection, {key: stored[key]["scope_id"] for key in handed_back})
     return [decided[alert_id] for alert_id in ids]
 
 
@@ -241,64 +217,6 @@ def _decide(
     if not alert_may_become(now, wanted):
         return Answered(alert_id, now, row["rev"], row["scope_id"], StateNotReachable)
     return Answered(alert_id, wanted, None, row["scope_id"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """One run through the escalation."""
-
-    alert_id: UUID
-    scope_id: UUID
-    begins: datetime
-    drill: bool
-    steps_before: int = 0
-
-
-async def _escalate(connection: Connection, rounds: Iterable[_Round]) -> None:
-    """Freezes the policy of today as steps, and enqueues their jobs."""
-    steps = [
-        (one, uuid7(), one.steps_before + place, target, delay)
-        for one in rounds
-        for place, (target, delay) in enumerate(ESCALATION, start=1)
-    ]
-    if not steps:
-        return
-    rows = [
-        {
-            "id": step_id,
-            "alert_id": one.alert_id,
-            "scope_id": one.scope_id,
-            "number": number,
-            "target": target.value,
-            "due_at": one.begins + delay,
-        }
-        for one, step_id, number, target, delay in steps
-    ]
-    await connection.execute(INSERT_STEPS, _json(rows))
-    for one, step_id, _, _, delay in steps:
-        await enqueue(
-            connection,
-            CALL_STEP,
-            {"step_id": str(step_id)},
-            run_after=delay,
-            # A drill with a hundred phones never holds up a real call.
-            priority=0 if one.drill else 10,
-            dedupe_key=call_key(step_id),
-        )
-
-
-async def _begin_anew(connection: Connection, scopes: Mapping[UUID, UUID]) -> None:
-    """A second round for alerts that were handed back."""
-    now = await connection.fetchval("select now()")
-    await connection.execute(REPLACE_STEPS, list(scopes), now)
-    rows = await connection.fetch(LAST_STEPS, list(scopes))
-    await _escalate(
-        connection,
-        [
-            _Round(row["alert_id"], scopes[row["alert_id"]], now, row["drill"], row["number"])
-            for row in rows
-        ],
-    )
 
 
 async def _standing(connection: Connection, refused: Sequence[NewAlert]) -> dict[UUID, Raised]:
@@ -345,8 +263,3 @@ def _press_key(press_id: str | None) -> str | None:
 
 def _row(alert: NewAlert) -> dict[str, Any]:
     return {name: getattr(alert, name) for name in NewAlert.__dataclass_fields__}
-
-
-def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    # asyncpg's UUIDs are a subclass, which orjson takes only by way of `default`.
-    return orjson.dumps(rows, default=str).decode()

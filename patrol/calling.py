@@ -15,11 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-import orjson
 import structlog
 from uuid_utils.compat import uuid7
 
-from patrol.alerts import CALL_STEP, call_key
+from patrol.escalation import CALL_STEP, as_json, call_key
 from patrol.geometry import distance_m
 from patrol.notify import Delivery, Notification, Notifier, Outcome, PushAddress
 from storage.alerts import (
@@ -190,7 +189,7 @@ async def _store(
     ]
     if rows:
         await connection.execute(
-            STORE_RECIPIENTS, step["alert_id"], step_id, step["scope_id"], _json(rows)
+            STORE_RECIPIENTS, step["alert_id"], step_id, step["scope_id"], as_json(rows)
         )
     dead = [
         {
@@ -202,7 +201,7 @@ async def _store(
         if delivery.outcome is Outcome.DEAD
     ]
     if dead:
-        await connection.execute(RETIRE_ADDRESSES, _json(dead), datetime.now(UTC))
+        await connection.execute(RETIRE_ADDRESSES, as_json(dead), datetime.now(UTC))
 
 
 async def _end(
@@ -241,8 +240,3 @@ def _pause(again: Sequence[tuple[_Phone, Delivery]]) -> timedelta:
     asked = [each.retry_after for _, each in again if each.retry_after is not None]
     seconds = max(asked, default=min(2.0 ** min(phone.attempts for phone, _ in again), 30.0))
     return min(timedelta(seconds=seconds), LONGEST_WAIT)
-
-
-def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    # asyncpg's UUIDs are a subclass, which orjson takes only by way of `default`.
-    return orjson.dumps(rows, default=str).decode()

@@ -1,7 +1,7 @@
 """Takes the pictures that cameras send, so that each is stored once, verified again, and shown only when it is whole.
 
 A picture goes through two hands. The door (`take_snapshot`) looks at it, stores the bytes and writes one transaction;
-the worker (`make_thumbnails`) reads the bytes back, compares them with what was written down, and makes the small
+the worker (`patrol.thumbnails`) reads the bytes back, compares them with what was written down, and makes the small
 pictures. Until then nobody is shown anything.
 
     snapshots bucket   {station}/{camera}/{yyyy}/{mm}/{dd}/{object}.jpg          the original, never changed
@@ -13,43 +13,25 @@ the commit leaves an object without a row; the sweep of the buckets finds it by 
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO, ParamSpec, TypeVar, cast
+from typing import BinaryIO, cast
 from uuid import UUID
 
-import anyio.to_thread
 import structlog
-from anyio.lowlevel import RunVar
 from uuid_utils.compat import uuid7
 
 from patrol.clock import AHEAD_ALLOWED, read_phone_time
 from patrol.errors import CameraUnknown, ImageUnfit
-from patrol.images import WIDTHS, ImageFacts, UnfitImage, derivatives, inspect_jpeg
+from patrol.images import ImageFacts, UnfitImage, inspect_jpeg
+from patrol.painting import painting
 from storage.buckets import Bucket, ObjectStore, Receipt
-from storage.buckets.spool import IN_MEMORY, Spool
+from storage.buckets.spool import Spool
 from storage.database import Database
-from storage.faults import ObjectMissing, ObjectTooLarge, StorageFault, StoreUnavailable
-from storage.jobs import Retry, enqueue
-from storage.principal import Principal, PrincipalKind, Role, system
-from storage.snapshots import (
-    BEAT_CAMERA,
-    KEEP_SNAPSHOT,
-    LOCK_CAMERA_STATE,
-    QUARANTINE_OBJECT,
-    READ_CAMERA,
-    READ_SAME_SNAPSHOT,
-    READ_UNVERIFIED,
-    READY_OBJECT,
-    READY_SNAPSHOT,
-    SHOW_LAST_SNAPSHOT,
-)
-from storage.vocabulary import StoredObjectState
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from storage.faults import StorageFault
+from storage.jobs import enqueue
+from storage.principal import Principal, PrincipalKind
+from storage.snapshots import BEAT_CAMERA, KEEP_SNAPSHOT, READ_CAMERA, READ_SAME_SNAPSHOT
 
 log = structlog.get_logger(__name__)
 
@@ -58,13 +40,6 @@ MAKE_THUMBNAILS = "make_thumbnails"
 
 OLDEST = timedelta(days=7)
 """A camera may have kept pictures for this long while its line was down; an older time is a wrong clock."""
-
-STORE_AWAY = timedelta(seconds=10)
-"""The pause before a job asks a store again that did not answer."""
-
-_WORKER = system("thumbnails")
-_PICTURES_AT_ONCE = 2
-_places: RunVar[anyio.CapacityLimiter] = RunVar("picture threads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +150,7 @@ class _Picture:
 async def _facts(received: Spool) -> ImageFacts:
     received.file.seek(0)
     try:
-        return await _painting(inspect_jpeg, cast(BinaryIO, received.file))
+        return await painting(inspect_jpeg, cast(BinaryIO, received.file))
     except UnfitImage as unfit:
         raise ImageUnfit(unfit.message, reason=unfit.reason_code.value) from unfit
 
@@ -234,90 +209,3 @@ async def _take_back(store: ObjectStore, receipt: Receipt) -> None:
         await store.delete(receipt.bucket, receipt.key, version_id=receipt.version_id)
     except StorageFault as fault:
         log.warning("object_left_behind", bucket=receipt.bucket.value, fault=type(fault).__name__)
-
-
-async def _painting(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs work on a picture in a thread; few at once, because a hostile one may take 200 MB to decode."""
-    try:
-        places = _places.get()
-    except LookupError:
-        places = anyio.CapacityLimiter(_PICTURES_AT_ONCE)
-        _places.set(places)
-    return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=places)
-
-
-# The worker's part
-
-
-class _Unverified(Exception):
-    """The stored bytes are not what was written down, or no picture; the text is the reason that is kept."""
-
-
-async def make_thumbnails(database: Database, store: ObjectStore, snapshot_id: UUID) -> None:
-    """Verifies a stored picture, makes its small ones and lets it be seen; or puts it in quarantine.
-
-    It may be run any number of times and stopped anywhere: the small pictures have fixed names, and the rows change in
-    one transaction at the end.
-
-    Raises:
-        Retry: the store does not answer now.
-        StoreRefused: the store says no; an administrator must look at its rights.
-    """
-    async with database.enter(Role.SYSTEM, _WORKER) as entered:
-        row = await entered.connection.fetchrow(READ_UNVERIFIED, snapshot_id)
-    if row is None or row["state"] != StoredObjectState.UPLOADED.value:
-        return
-    try:
-        made = await _verified_derivatives(
-            store, row["key"], row["version_id"], row["size_bytes"], row["sha256"]
-        )
-        keys = {width: thumb_key(row["key"], width) for width in made}
-        for width, data in made.items():
-            await store.put_bytes(Bucket.DERIVED, keys[width], data, content_type="image/webp")
-    except _Unverified as unverified:
-        reason = str(unverified)
-        log.error("snapshot_quarantined", snapshot_id=str(snapshot_id), reason=reason)
-        async with database.write(_WORKER, Role.SYSTEM) as connection:
-            await connection.execute(QUARANTINE_OBJECT, row["object_id"], reason)
-        return
-    except StoreUnavailable as away:
-        raise Retry(STORE_AWAY, away.message) from away
-    async with database.write(_WORKER, Role.SYSTEM) as connection:
-        if await connection.fetchval(READY_OBJECT, row["object_id"]) is None:
-            return
-        ready_at = datetime.now(UTC)
-        await connection.execute(READY_SNAPSHOT, snapshot_id, keys[320], keys[960], ready_at)
-        await connection.execute(LOCK_CAMERA_STATE, row["camera_id"])
-        await connection.execute(SHOW_LAST_SNAPSHOT, row["camera_id"], snapshot_id, row["taken_at"])
-
-
-def thumb_key(key: str, width: int) -> str:
-    """Where the small picture of an original lies in the derived bucket."""
-    return f"{key.removesuffix('.jpg')}-{width}.webp"
-
-
-async def _verified_derivatives(
-    store: ObjectStore, key: str, version_id: str | None, size: int, sha256: bytes
-) -> dict[int, bytes]:
-    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
-        try:
-            read = await store.get(
-                Bucket.SNAPSHOTS,
-                key,
-                cast(BinaryIO, file),
-                max_bytes=size,
-                version_id=version_id,
-            )
-        except ObjectMissing:
-            raise _Unverified("OBJECT_MISSING") from None
-        except ObjectTooLarge:
-            raise _Unverified("SIZE_DIFFERS") from None
-        if read.size != size:
-            raise _Unverified("SIZE_DIFFERS")
-        if read.sha256 != sha256.hex():
-            raise _Unverified("SHA256_DIFFERS")
-        file.seek(0)
-        try:
-            return await _painting(derivatives, cast(BinaryIO, file), WIDTHS)
-        except UnfitImage as unfit:
-            raise _Unverified(unfit.reason_code.value) from unfit

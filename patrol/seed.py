@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from patrol import mae_sot
+from patrol.demo_keys import DemoKeys
 from patrol.identity import issue_api_key, issue_device_key
 from patrol.imports import ParsedCameras, ParsedZones
 from patrol.imports.store import import_cameras, import_zones
@@ -37,19 +36,6 @@ GRANTS: dict[Sector, tuple[tuple[SharingSubject, ...], DetailLevel, timedelta]] 
     ),
 }
 """What each of the six sectors is granted over the whole demonstration zone."""
-
-
-@dataclass(frozen=True, slots=True)
-class DemoKeys:
-    """Keys of the demonstration's partners, of one camera and of one SOS post; by code, with their ids."""
-
-    partners: dict[str, str]
-    camera_id: UUID
-    camera_code: str
-    camera_key: str
-    post_id: UUID
-    post_code: str
-    post_key: str
 
 
 async def is_empty(connection: Connection) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import strawberry
 
 from patrol.buckets import ensure_buckets
@@ -20,10 +18,8 @@ from storage.buckets import Bucket
 from storage.faults import StorageFault, StoreRefused
 from storage.principal import Role
 
-BucketPurpose = strawberry.enum(
-    StrEnum("BucketPurpose", {one.name: one.value for one in Bucket}, module=__name__),  # type: ignore[misc] # made from the purposes
-    description="What a bucket is for.",
-)
+# What the types below call `Bucket` is known to clients as BucketPurpose: the real names have a prefix.
+strawberry.enum(Bucket, name="BucketPurpose", description="What a bucket is for.")
 
 
 @strawberry.type(name="Bucket")
@@ -31,7 +27,7 @@ class AdminBucket:
     """A bucket as it was found just now."""
 
     name: str
-    purpose: BucketPurpose
+    purpose: Bucket
     exists: bool
     objects: Long = strawberry.field(description="Current objects.")
     versions: Long = strawberry.field(description="All versions that take space.")
@@ -70,7 +66,7 @@ class BucketsQuery:
         return [
             AdminBucket(
                 name=one.name,
-                purpose=BucketPurpose[one.purpose.name],
+                purpose=one.purpose,
                 exists=one.exists,
                 objects=Long(one.objects),
                 versions=Long(one.versions),

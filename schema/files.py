@@ -13,7 +13,7 @@ from schema.acts import administrators
 from schema.enums import StoredObjectState
 from schema.media import derived_link, hexadecimal, object_link
 from schema.paging import AdminPageInfo
-from schema.planner import Columns, Order, computed, one, page, reads
+from schema.planner import Columns, Conditions, Order, computed, one, page, reads
 from schema.scalars import Long
 from storage import tables
 
@@ -76,22 +76,32 @@ class AdminSnapshotConnection:
 
 @strawberry.type
 class FilesQuery:
-    @page(order=NEWEST_FIRST, admit=administrators, description="Stored files, newest first.")
+    @page(
+        returns=AdminStoredObjectConnection,
+        order=NEWEST_FIRST,
+        admit=administrators,
+        description="Stored files, newest first.",
+    )
     def stored_objects(
         row: Columns,
         first: int = 50,
         after: str | None = None,
         bucket: str | None = None,
         state: list[StoredObjectState] | None = None,
-    ) -> AdminStoredObjectConnection:
+    ) -> Conditions:
         if bucket is not None:
             yield row.bucket == bucket
         if state is not None:
             yield row.state == any_(cast(state, ARRAY(Text)))
 
-    @page(order=LATEST_FIRST, admit=administrators, description="Pictures, latest first.")
+    @page(
+        returns=AdminSnapshotConnection,
+        order=LATEST_FIRST,
+        admit=administrators,
+        description="Pictures, latest first.",
+    )
     def snapshots(
         row: Columns, first: int = 50, after: str | None = None, camera_id: UUID | None = None
-    ) -> AdminSnapshotConnection:
+    ) -> Conditions:
         if camera_id is not None:
             yield row.camera_id == camera_id

@@ -10,7 +10,7 @@ import strawberry
 from schema.acts import administrators
 from schema.media import hexadecimal
 from schema.paging import AdminPageInfo
-from schema.planner import Columns, Order, computed, page, reads
+from schema.planner import Columns, Conditions, Order, computed, page, reads
 from schema.scalars import JSON, Long
 from storage import tables
 from storage.administration import FAILED_JOB
@@ -96,7 +96,12 @@ class AdminFailedJobConnection:
 
 @strawberry.type
 class LogQuery:
-    @page(order=LATEST_FIRST, admit=administrators, description="The audit log, latest first.")
+    @page(
+        returns=AdminAuditEntryConnection,
+        order=LATEST_FIRST,
+        admit=administrators,
+        description="The audit log, latest first.",
+    )
     def audit_entries(
         row: Columns,
         first: int = 50,
@@ -106,7 +111,7 @@ class LogQuery:
         subject: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> AdminAuditEntryConnection:
+    ) -> Conditions:
         for column, wanted in (
             (row.principal, principal),
             (row.act, act),
@@ -120,33 +125,32 @@ class LogQuery:
             yield row.at < until
 
     @page(
+        returns=AdminAuditSealConnection,
         order=LATEST_SEAL_FIRST,
         admit=administrators,
         description="The seals of the audit log, latest first. Keep a `sha256` elsewhere to prove later that the "
         "end of the log was not cut off.",
     )
-    def audit_seals(
-        row: Columns, first: int = 50, after: str | None = None
-    ) -> AdminAuditSealConnection:
-        return None  # every seal
+    def audit_seals(row: Columns, first: int = 50, after: str | None = None) -> Conditions:
+        yield from ()  # every seal
 
     @page(
+        returns=AdminAdminTokenConnection,
         order=NEWEST_FIRST,
         admit=administrators,
         description="Administrators' tokens, newest first.",
     )
-    def admin_tokens(
-        row: Columns, first: int = 50, after: str | None = None
-    ) -> AdminAdminTokenConnection:
-        return None  # also revoked ones
+    def admin_tokens(row: Columns, first: int = 50, after: str | None = None) -> Conditions:
+        yield from ()  # also revoked ones
 
     @page(
+        returns=AdminFailedJobConnection,
         order=LATEST_FIRST,
         admit=administrators,
         description="Jobs that were given up, latest first.",
     )
     def failed_jobs(
         row: Columns, first: int = 50, after: str | None = None, name: str | None = None
-    ) -> AdminFailedJobConnection:
+    ) -> Conditions:
         if name is not None:
             yield row.name == name

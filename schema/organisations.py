@@ -12,7 +12,7 @@ from patrol.sharing import add_partner, grant, revoke
 from schema.acts import AdminDone, AdminInfo, AdminIssued, AdminRefusal, act, administrators, done
 from schema.enums import DetailLevel, Sector, SharingSubject
 from schema.paging import AdminPageInfo
-from schema.planner import Columns, Order, many, page, reads, single
+from schema.planner import Columns, Conditions, Order, many, page, reads, single
 from schema.zones import BY_NAME
 from storage import tables
 from storage.administration import GRANTED_ZONE
@@ -46,9 +46,14 @@ class AdminAgreement:
     revoked_at: datetime | None
     created_at: datetime
 
-    @many("agreement_id", order=BY_CODE, description="The zones that it grants, by code.")
-    def zones(row: Columns, first: int = 50) -> list[AdminGrantedZone]:
-        return None  # every zone of the agreement
+    @many(
+        "agreement_id",
+        returns=list[AdminGrantedZone],
+        order=BY_CODE,
+        description="The zones that it grants, by code.",
+    )
+    def zones(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # every zone of the agreement
 
 
 @reads(tables.ApiKey, name="ApiKey", scope=None)
@@ -75,13 +80,23 @@ class AdminOrganisation:
     active: bool
     created_at: datetime
 
-    @many("organisation_id", order=BY_BEGIN, description="Its agreements, also ended ones.")
-    def agreements(row: Columns, first: int = 50) -> list[AdminAgreement]:
-        return None  # every agreement of the partner
+    @many(
+        "organisation_id",
+        returns=list[AdminAgreement],
+        order=BY_BEGIN,
+        description="Its agreements, also ended ones.",
+    )
+    def agreements(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # every agreement of the partner
 
-    @many("organisation_id", order=OLDEST_FIRST, description="Its keys, also revoked ones.")
-    def keys(row: Columns, first: int = 50) -> list[AdminApiKey]:
-        return None  # every key of the partner
+    @many(
+        "organisation_id",
+        returns=list[AdminApiKey],
+        order=OLDEST_FIRST,
+        description="Its keys, also revoked ones.",
+    )
+    def keys(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # every key of the partner
 
 
 @strawberry.type(name="OrganisationConnection", description="Partners, page by page.")
@@ -93,15 +108,24 @@ class AdminOrganisationConnection:
 
 @strawberry.type
 class OrganisationsQuery:
-    @page(order=BY_NAME, admit=administrators, description="Partners, by name.")
+    @page(
+        returns=AdminOrganisationConnection,
+        order=BY_NAME,
+        admit=administrators,
+        description="Partners, by name.",
+    )
     def organisations(
         row: Columns, first: int = 50, after: str | None = None, sector: Sector | None = None
-    ) -> AdminOrganisationConnection:
+    ) -> Conditions:
         if sector is not None:
             yield row.sector == sector
 
-    @single(admit=administrators, description="One partner; null where there is none.")
-    def organisation(row: Columns, id: UUID) -> AdminOrganisation | None:
+    @single(
+        returns=AdminOrganisation | None,
+        admit=administrators,
+        description="One partner; null where there is none.",
+    )
+    def organisation(row: Columns, id: UUID) -> Conditions:
         yield row.id == id
 
 

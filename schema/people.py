@@ -21,7 +21,7 @@ from schema.acts import AdminDone, AdminInfo, AdminIssued, AdminRefusal, act, ad
 from schema.enums import OfficerRole
 from schema.paging import AdminPageInfo
 from schema.places import AdminStation, AdminZone
-from schema.planner import Columns, Order, many, one, page, reads, single
+from schema.planner import Columns, Conditions, Order, many, one, page, reads, single
 from schema.zones import BY_NAME
 from storage import tables
 from storage.administration import OFFICER_DEVICE
@@ -80,19 +80,32 @@ class AdminOfficer:
     station: AdminStation = one("station_id")
     state: AdminOfficerState | None = one("id", "officer_id")
 
-    @many("officer_id", order=BY_BEGIN, description="What is and was assigned, by begin.")
-    def assignments(row: Columns, first: int = 50) -> list[AdminAssignment]:
-        return None  # also those that have ended
+    @many(
+        "officer_id",
+        returns=list[AdminAssignment],
+        order=BY_BEGIN,
+        description="What is and was assigned, by begin.",
+    )
+    def assignments(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # also those that have ended
 
-    @many("officer_id", order=NEWEST_FIRST, description="Where the officer is and was signed in.")
-    def sessions(
-        row: Columns, first: int = 50
-    ) -> list[Annotated["AdminSession", strawberry.lazy("schema.people")]]:
-        return None  # also those that have ended
+    @many(
+        "officer_id",
+        returns=list[Annotated["AdminSession", strawberry.lazy("schema.people")]],
+        order=NEWEST_FIRST,
+        description="Where the officer is and was signed in.",
+    )
+    def sessions(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # also those that have ended
 
-    @many("officer_id", order=BY_SIGN_IN, description="The phones of all sessions, each once.")
-    def devices(row: Columns, first: int = 50) -> list[AdminOfficerDevice]:
-        return None  # also revoked ones
+    @many(
+        "officer_id",
+        returns=list[AdminOfficerDevice],
+        order=BY_SIGN_IN,
+        description="The phones of all sessions, each once.",
+    )
+    def devices(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # also revoked ones
 
 
 @reads(tables.DeviceState, name="DeviceState", key="device_id", scope=None)
@@ -115,11 +128,14 @@ class AdminDevice:
     revoked_at: datetime | None
     state: AdminDeviceState | None = one("id", "device_id")
 
-    @many("device_id", order=NEWEST_FIRST, description="Who is and was signed in on it.")
-    def sessions(
-        row: Columns, first: int = 50
-    ) -> list[Annotated["AdminSession", strawberry.lazy("schema.people")]]:
-        return None  # also those that have ended
+    @many(
+        "device_id",
+        returns=list[Annotated["AdminSession", strawberry.lazy("schema.people")]],
+        order=NEWEST_FIRST,
+        description="Who is and was signed in on it.",
+    )
+    def sessions(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # also those that have ended
 
 
 @reads(tables.Session, name="Session", scope=None)
@@ -151,7 +167,12 @@ class AdminDeviceConnection:
 
 @strawberry.type
 class PeopleQuery:
-    @page(order={**BY_NAME, **BY_BADGE}, admit=administrators, description="Officers, by name.")
+    @page(
+        returns=AdminOfficerConnection,
+        order={**BY_NAME, **BY_BADGE},
+        admit=administrators,
+        description="Officers, by name.",
+    )
     def officers(
         row: Columns,
         first: int = 50,
@@ -159,7 +180,7 @@ class PeopleQuery:
         station_id: UUID | None = None,
         badge: str | None = None,
         active: bool | None = None,
-    ) -> AdminOfficerConnection:
+    ) -> Conditions:
         if station_id is not None:
             yield row.station_id == station_id
         if badge is not None:
@@ -167,16 +188,29 @@ class PeopleQuery:
         if active is not None:
             yield row.active == active
 
-    @single(admit=administrators, description="One officer; null where there is none.")
-    def officer(row: Columns, id: UUID) -> AdminOfficer | None:
+    @single(
+        returns=AdminOfficer | None,
+        admit=administrators,
+        description="One officer; null where there is none.",
+    )
+    def officer(row: Columns, id: UUID) -> Conditions:
         yield row.id == id
 
-    @page(order=NEWEST_FIRST, admit=administrators, description="Phones, the newest first.")
-    def devices(row: Columns, first: int = 50, after: str | None = None) -> AdminDeviceConnection:
-        return None  # also revoked ones
+    @page(
+        returns=AdminDeviceConnection,
+        order=NEWEST_FIRST,
+        admit=administrators,
+        description="Phones, the newest first.",
+    )
+    def devices(row: Columns, first: int = 50, after: str | None = None) -> Conditions:
+        yield from ()  # also revoked ones
 
-    @single(admit=administrators, description="One phone; null where there is none.")
-    def device(row: Columns, id: UUID) -> AdminDevice | None:
+    @single(
+        returns=AdminDevice | None,
+        admit=administrators,
+        description="One phone; null where there is none.",
+    )
+    def device(row: Columns, id: UUID) -> Conditions:
         yield row.id == id
 
 

@@ -13,7 +13,7 @@ from schema.acts import AdminDone, AdminInfo, AdminIssued, AdminRefusal, act, ad
 from schema.enums import CameraKind, ZoneKind
 from schema.files import AdminSnapshot
 from schema.paging import AdminPageInfo
-from schema.planner import Columns, Order, many, one, page, reads
+from schema.planner import Columns, Conditions, Order, many, one, page, reads
 from schema.scalars import JSON
 from schema.zones import BY_NAME, of_kind
 from storage import tables
@@ -88,9 +88,14 @@ class AdminCamera:
     zone: AdminZone | None = one("zone_id")
     state: AdminCameraState | None = one("id", "camera_id")
 
-    @many("camera_id", order=OLDEST_FIRST, description="Its keys, also revoked ones.")
-    def keys(row: Columns, first: int = 50) -> list[AdminDeviceKey]:
-        return None  # every key of the camera
+    @many(
+        "camera_id",
+        returns=list[AdminDeviceKey],
+        order=OLDEST_FIRST,
+        description="Its keys, also revoked ones.",
+    )
+    def keys(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # every key of the camera
 
 
 @reads(tables.SosPostState, name="PostState", key="post_id")
@@ -117,9 +122,14 @@ class AdminPost:
     camera: AdminCamera | None = one("camera_id")
     state: AdminPostState | None = one("id", "post_id")
 
-    @many("post_id", order=OLDEST_FIRST, description="Its keys, also revoked ones.")
-    def keys(row: Columns, first: int = 50) -> list[AdminDeviceKey]:
-        return None  # every key of the post
+    @many(
+        "post_id",
+        returns=list[AdminDeviceKey],
+        order=OLDEST_FIRST,
+        description="Its keys, also revoked ones.",
+    )
+    def keys(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # every key of the post
 
 
 @strawberry.type(name="StationConnection", description="Stations, page by page.")
@@ -152,24 +162,39 @@ class AdminPostConnection:
 
 @strawberry.type
 class PlacesQuery:
-    @page(order=BY_NAME, admit=administrators, description="Stations, by name.")
-    def stations(row: Columns, first: int = 50, after: str | None = None) -> AdminStationConnection:
+    @page(
+        returns=AdminStationConnection,
+        order=BY_NAME,
+        admit=administrators,
+        description="Stations, by name.",
+    )
+    def stations(row: Columns, first: int = 50, after: str | None = None) -> Conditions:
         yield row.deleted_at.is_(None)
 
-    @page(order=BY_NAME, admit=administrators, description="Zones, by name.")
+    @page(
+        returns=AdminZoneConnection,
+        order=BY_NAME,
+        admit=administrators,
+        description="Zones, by name.",
+    )
     def zones(
         row: Columns,
         first: int = 50,
         after: str | None = None,
         station_id: UUID | None = None,
         kind: ZoneKind | None = None,
-    ) -> AdminZoneConnection:
+    ) -> Conditions:
         yield row.deleted_at.is_(None)
         if station_id is not None:
             yield row.station_id == station_id
         yield from of_kind(row, kind)
 
-    @page(order=BY_NAME, admit=administrators, description="Cameras, by name.")
+    @page(
+        returns=AdminCameraConnection,
+        order=BY_NAME,
+        admit=administrators,
+        description="Cameras, by name.",
+    )
     def cameras(
         row: Columns,
         first: int = 50,
@@ -177,7 +202,7 @@ class PlacesQuery:
         station_id: UUID | None = None,
         zone_id: UUID | None = None,
         kind: CameraKind | None = None,
-    ) -> AdminCameraConnection:
+    ) -> Conditions:
         yield row.deleted_at.is_(None)
         if station_id is not None:
             yield row.station_id == station_id
@@ -185,14 +210,19 @@ class PlacesQuery:
             yield row.zone_id == zone_id
         yield from of_kind(row, kind)
 
-    @page(order=BY_NAME, admit=administrators, description="SOS posts, by name.")
+    @page(
+        returns=AdminPostConnection,
+        order=BY_NAME,
+        admit=administrators,
+        description="SOS posts, by name.",
+    )
     def posts(
         row: Columns,
         first: int = 50,
         after: str | None = None,
         station_id: UUID | None = None,
         zone_id: UUID | None = None,
-    ) -> AdminPostConnection:
+    ) -> Conditions:
         yield row.deleted_at.is_(None)
         if station_id is not None:
             yield row.station_id == station_id

@@ -25,7 +25,7 @@ from schema.enums import (
 from schema.paging import AdminPageInfo
 from schema.people import AdminDevice, AdminOfficer
 from schema.places import AdminPost, AdminZone
-from schema.planner import Columns, Order, many, one, page, reads
+from schema.planner import Columns, Conditions, Order, many, one, page, reads
 from schema.scalars import JSON, Long
 from storage import tables
 
@@ -111,13 +111,23 @@ class AdminAlert:
     post: AdminPost | None = one("post_id")
     responder: AdminOfficer | None = one("acknowledged_by")
 
-    @many("alert_id", order=alert_types.IN_TURN, description="The steps of the escalation.")
-    def steps(row: Columns, first: int = 50) -> list[AdminAlertStep]:
-        return None  # every step of the alert
+    @many(
+        "alert_id",
+        returns=list[AdminAlertStep],
+        order=alert_types.IN_TURN,
+        description="The steps of the escalation.",
+    )
+    def steps(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # every step of the alert
 
-    @many("alert_id", order=alert_types.AS_TRIED, description="Who was called, as it was tried.")
-    def recipients(row: Columns, first: int = 50) -> list[AdminAlertRecipient]:
-        return None  # every recipient of the alert
+    @many(
+        "alert_id",
+        returns=list[AdminAlertRecipient],
+        order=alert_types.AS_TRIED,
+        description="Who was called, as it was tried.",
+    )
+    def recipients(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # every recipient of the alert
 
 
 @reads(tables.Quarantine, name="QuarantineItem", scope=None)
@@ -160,6 +170,7 @@ class AdminQuarantineConnection:
 @strawberry.type
 class RecordsQuery:
     @page(
+        returns=AdminIncidentConnection,
         order=incident_types.LATEST_FIRST,
         admit=administrators,
         description="Incidents, latest first.",
@@ -175,7 +186,7 @@ class RecordsQuery:
         status: list[IncidentStatus] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> AdminIncidentConnection:
+    ) -> Conditions:
         yield row.deleted_at.is_(None)
         if station_id is not None:
             yield row.station_id == station_id
@@ -186,6 +197,7 @@ class RecordsQuery:
         )
 
     @page(
+        returns=AdminAlertConnection,
         order=alert_types.LATEST_FIRST,
         admit=administrators,
         description="Calls for help, latest first.",
@@ -196,7 +208,7 @@ class RecordsQuery:
         after: str | None = None,
         station_id: UUID | None = None,
         status: list[AlertStatus] | None = None,
-    ) -> AdminAlertConnection:
+    ) -> Conditions:
         yield row.deleted_at.is_(None)
         if station_id is not None:
             yield row.station_id == station_id
@@ -204,6 +216,7 @@ class RecordsQuery:
             yield row.status == any_(cast(status, ARRAY(Text)))
 
     @page(
+        returns=AdminQuarantineConnection,
         order=NEWEST_FIRST,
         admit=administrators,
         description="Records that were refused and kept whole, newest first.",
@@ -215,7 +228,7 @@ class RecordsQuery:
         officer_id: UUID | None = None,
         code: ErrorCode | None = None,
         resolved: bool | None = None,
-    ) -> AdminQuarantineConnection:
+    ) -> Conditions:
         if officer_id is not None:
             yield row.officer_id == officer_id
         if code is not None:

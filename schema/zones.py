@@ -46,6 +46,7 @@ class Zone:
         description="The cameras of the zone, by name.",
     )
     def cameras(row: Columns, first: int = 50, kind: CameraKind | None = None) -> Conditions:
+        yield row.deleted_at.is_(None)
         if kind is not None:
             yield row.kind == kind
 

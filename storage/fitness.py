@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import asyncpg
-from alembic.script import ScriptDirectory
 
 from storage.faults import DatabaseUnavailable, DatabaseUnfit
-from storage.migrations import SCRIPTS
+from storage.revisions import revisions
 
 OLDEST = 15
 """The oldest PostgreSQL that is supported (major version)."""
@@ -170,7 +169,7 @@ async def _judge_schema(
         )
     if rights["reads_version"]:
         current = await connection.fetchval(READ_VERSION)
-        known = [script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()]
+        known = revisions()
         if current in known[1:] or current is None:
             fitness.refusals.append(behind)
         elif current not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
+
 from storage.migrations import run_script
 
 revision = "0003"

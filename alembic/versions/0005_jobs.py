@@ -7,6 +7,7 @@ data transaction takes a lock that is global at commit.
 from __future__ import annotations
 
 from alembic import op
+
 from storage.migrations import run_script
 
 revision = "0005"

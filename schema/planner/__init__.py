@@ -1,6 +1,7 @@
 """Turns GraphQL reads into a few SQL statements, because the stock executor spends its time on everything else."""
 
 from schema.planner.arguments import converter
+from schema.planner.check import check
 from schema.planner.operation import Operation, Operations, RequestErrors
 from schema.planner.reads import (
     Columns,
@@ -18,7 +19,7 @@ from schema.planner.reads import (
     reads,
     single,
 )
-from schema.planner.select import PlanError, Selection, check
+from schema.planner.select import PlanError, Selection
 
 __all__ = [
     "Columns",

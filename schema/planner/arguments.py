@@ -11,7 +11,7 @@ from graphql import FieldNode, GraphQLField, VariableValues
 from graphql.execution.values import get_argument_values
 from strawberry.types.arguments import convert_arguments
 
-from patrol.errors import PageSizeInvalid
+from patrol.errors import PageSizeInvalid, VariableInvalid
 from schema.planner.reads import Order
 
 Converter = Callable[[GraphQLField, dict[str, Any]], dict[str, Any]]
@@ -29,10 +29,19 @@ class Arguments:
     convert: Converter
 
     def read(self, variables: VariableValues | None) -> dict[str, Any]:
-        """Values by Python name; a null counts as not given."""
+        """Values by Python name; a null counts as not given.
+
+        Raises:
+            GraphQLError: a variable is null where the argument may not be.
+            VariableInvalid: a text that the database cannot hold.
+        """
         if not self.field.args:
             return {}
         values = get_argument_values(self.field, self.node, variables)
+        for name, value in values.items():
+            if isinstance(value, str) and "\0" in value:
+                # PostgreSQL keeps no text with one, and would fail where a mistake of ours does.
+                raise VariableInvalid(f"`{name}` has a NUL character, which no text here can have.")
         return {
             name: value
             for name, value in self.convert(self.field, values).items()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, get_named_type
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
 from sqlalchemy import FromClause, bindparam
 
 from schema.planner.arguments import RESERVED
 from schema.planner.reads import Column, Computed, Declared, Many, One, Order, Page, Single, Source
-from schema.planner.select import PlanError, object_type, read_of, source_of, source_or_fail
-from schema.planner.values import connection_of
+from schema.planner.select import (
+    PlanError,
+    connection_of,
+    object_type,
+    read_of,
+    source_of,
+    source_or_fail,
+)
 
 Needed = Iterator[tuple[FromClause, str]]
 
@@ -34,8 +41,8 @@ def check(schema: GraphQLSchema) -> None:
                 if read is None:
                     raise PlanError(f"{where} does not say what it reads")
                 _exist(where, _of_row(source, field))
-            if isinstance(read, Page | Single):
-                _exist(where, _of_root(schema, field))
+            if isinstance(read, Page):
+                _exist(where, _of_orders(_target(schema, field), read.order.values()))
             if isinstance(read, Many | Page | Single):
                 _conditions(where, _target(schema, field), field, read.conditions)
 
@@ -72,39 +79,28 @@ def _of_row(source: Source, field: GraphQLField) -> Needed:
         yield from _of_orders(target, read.order.values())
 
 
-def _of_root(schema: GraphQLSchema, field: GraphQLField) -> Needed:
-    read = read_of(field)
-    if isinstance(read, Page):
-        yield from _of_orders(_target(schema, field), read.order.values())
-
-
 def _of_orders(table: FromClause, orders: Iterable[Order]) -> Needed:
     yield from ((table, order.column) for order in orders)
 
 
 def _target(schema: GraphQLSchema, field: GraphQLField) -> FromClause:
     """The table of a list's rows, through its connection and a union with a refusal."""
-    named = get_named_type(field.type)
     if isinstance(read_of(field), Page):
-        connection, _ = connection_of(schema, named)
-        return source_or_fail(object_type(connection.fields["nodes"])).table
+        field = connection_of(schema, field)[0].fields["nodes"]
     return source_or_fail(object_type(field)).table
 
 
 def _conditions(where: str, table: FromClause, field: GraphQLField, declared: Declared) -> None:
-    """Asks for the conditions with no argument and with every argument, as the statements do."""
+    """Asks for the conditions with every argument, as the statements may."""
     definition = field.extensions["strawberry-definition"]
-    names = [
-        one.python_name for one in definition.arguments if one.python_name not in RESERVED
-    ]
-    given = {name: bindparam(name) for name in names}
-    required = {
-        one.python_name: given[one.python_name]
+    given: dict[str, Any] = {
+        one.python_name: bindparam(one.python_name)
         for one in definition.arguments
-        if one.python_name in given and one.is_required
+        if one.python_name not in RESERVED
     }
     try:
-        for arguments in (required, given):
-            list(declared(table.alias("t").c, **arguments) or ())
+        list(declared(table.alias("t").c, **given) or ())
     except AttributeError as error:
-        raise PlanError(f"{where} has a rule over a column that {table.description} does not have: {error}") from error
+        raise PlanError(
+            f"{where} has a rule over the column {error}, which {table.description} does not have"
+        ) from error

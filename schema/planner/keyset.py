@@ -41,13 +41,16 @@ def decode(
 def _typed(value: Any, kind: TypeEngine[Any]) -> Any:
     impl = getattr(kind, "impl", kind)
     if isinstance(impl, DateTime):
-        return datetime.fromisoformat(value)
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is None:
+            raise ValueError("not an instant")
+        return at
     if isinstance(impl, Float | Integer):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError("not a number")
         return _counted(value) if isinstance(value, int) else value
-    if not isinstance(value, str):
-        raise ValueError("not a text")
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("not a text of the database")
     return value
 
 

@@ -31,7 +31,6 @@ class Level:
 
     child: Child
     arguments: Arguments
-    parent_place: int
     below: list[Level]
     _statements: dict[Any, Statement] = field(default_factory=dict)
 
@@ -49,7 +48,8 @@ class Level:
                 selection, read, order, given=sorted(filters)
             )
         statement = self._statements[shape]
-        keys = list(dict.fromkeys(row[self.parent_place] for row in parents))
+        found = dict.fromkeys(row[self.child.place] for row in parents)
+        keys = [key for key in found if key is not None]
         if not keys:
             return {}
         rows = await reading.connection.fetch(
@@ -69,7 +69,6 @@ def levels(selection: Selection, convert: Converter) -> list[Level]:
         Level(
             child,
             Arguments(child.field, child.nodes[0], convert),
-            selection.place(selection.rows, child.read.local),
             levels(child.selection, convert),
         )
         for child in selection.children

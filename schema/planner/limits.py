@@ -1,7 +1,8 @@
-"""What one operation may ask for, measured before it is validated, in time that is linear in its text."""
+"""What one operation may ask for, measured before it is validated, because validating is what a large one makes slow."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from graphql import (
@@ -11,6 +12,7 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     parse,
 )
@@ -20,12 +22,19 @@ from patrol.errors import OperationInvalid, OperationTooCostly
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes of one operation: bytes and tokens of its text, fields after fragments are resolved, nesting."""
+    """Sizes of one operation's text, and of what it asks for after fragments are resolved.
+
+    `merges` counts the pairs of fields that share one place in the answer: the library compares each of them with each
+    when it validates, so 300 times the same list would cost a second. `depth` lets the standard introspection pass.
+    """
 
     source_bytes: int = 64 * 1024
-    tokens: int = 8_000
+    tokens: int = 5_000
+    definitions: int = 100
+    variables: int = 100
     fields: int = 1_000
-    depth: int = 14
+    merges: int = 2_000
+    depth: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ def parsed(text: str, limits: Limits) -> DocumentNode:
         raise _over("source_bytes", limits.source_bytes, size)
     try:
         document = parse(text, max_tokens=limits.tokens)
+        _Measure(document, limits).check()
     except GraphQLSyntaxError as error:
         if "more than" in error.message and "tokens" in error.message:
             raise _over("tokens", limits.tokens, limits.tokens + 1) from error
@@ -55,7 +65,6 @@ def parsed(text: str, limits: Limits) -> DocumentNode:
         ) from error
     except RecursionError as error:
         raise _over("depth", limits.depth, limits.depth + 1) from error
-    _measure(document, limits)
     return document
 
 
@@ -66,43 +75,91 @@ def _over(limit: str, allowed: int, cost: int) -> OperationTooCostly:
     )  # fmt: skip
 
 
-def _measure(document: DocumentNode, limits: Limits) -> None:
-    """Counts each fragment once, however often it is spread: the stock limiters are exponential here."""
-    fragments = {
-        one.name.value: one
-        for one in document.definitions
-        if isinstance(one, FragmentDefinitionNode)
-    }
-    sizes: dict[str, _Size | None] = {}
+class _Measure:
+    """Sizes in time that is linear in the text: each fragment is counted once, however often it is spread."""
 
-    def of(selection_set: SelectionSetNode | None) -> _Size:
+    def __init__(self, document: DocumentNode, limits: Limits) -> None:
+        self.limits = limits
+        self.definitions = document.definitions
+        self.fragments = {
+            one.name.value: one
+            for one in document.definitions
+            if isinstance(one, FragmentDefinitionNode)
+        }
+        self.operations = [
+            one for one in document.definitions if isinstance(one, OperationDefinitionNode)
+        ]
+        self._sizes: dict[str, _Size | None] = {}
+
+    def check(self) -> None:
+        """Compares with the limits, the cheapest first: each one bounds the cost of those after it."""
+        self._keep("definitions", len(self.definitions))
+        for operation in self.operations:
+            self._keep("variables", len(operation.variable_definitions or ()))
+        sizes = [self._size(one.selection_set) for one in self.operations]
+        self._keep("depth", max((one.depth for one in sizes), default=0))
+        self._keep("fields", sum(one.fields for one in sizes))
+        unused = self.fragments.keys() - self._sizes.keys()
+        if unused:
+            # The library would compare the fields of each with each before it says so.
+            raise OperationInvalid(f"Fragment '{min(unused)}' is never used.")
+        self._keep("merges", sum(self._merges(one.selection_set) for one in self.operations))
+
+    def _keep(self, limit: str, cost: int) -> None:
+        allowed = getattr(self.limits, limit)
+        if cost > allowed:
+            raise _over(limit, allowed, cost)
+
+    def _size(self, selection_set: SelectionSetNode | None) -> _Size:
         fields = depth = 0
         for node in selection_set.selections if selection_set else ():
             if isinstance(node, FragmentSpreadNode):
-                inner = fragment(node.name.value)
+                inner = self._size_of_fragment(node.name.value)
             else:
-                inner = of(node.selection_set)  # type: ignore[attr-defined] # a field or an inline fragment
+                inner = self._size(node.selection_set)  # type: ignore[attr-defined] # a field or an inline fragment
                 if isinstance(node, FieldNode):
                     inner = _Size(inner.fields + 1, inner.depth + 1)
             fields, depth = fields + inner.fields, max(depth, inner.depth)
         return _Size(fields, depth)
 
-    def fragment(name: str) -> _Size:
-        if name in sizes:
-            # None: a cycle, which validation refuses with a better message than ours.
-            return sizes[name] or _Size(0, 0)
-        sizes[name] = None
-        sizes[name] = size = of(fragments[name].selection_set) if name in fragments else _Size(0, 0)
+    def _size_of_fragment(self, name: str) -> _Size:
+        if name not in self._sizes:
+            self._sizes[name] = None
+            fragment = self.fragments.get(name)
+            # An unknown fragment is refused by validation.
+            self._sizes[name] = self._size(fragment.selection_set) if fragment else _Size(0, 0)
+        size = self._sizes[name]
+        if size is None:
+            raise OperationInvalid(f"Cannot spread fragment '{name}' within itself.")
         return size
 
-    total, deepest = 0, 0
-    for definition in document.definitions:
-        if isinstance(definition, OperationDefinitionNode):
-            size = of(definition.selection_set)
-            total, deepest = total + size.fields, max(deepest, size.depth)
-    for name in fragments:
-        deepest = max(deepest, fragment(name).depth)
-    if total > limits.fields:
-        raise _over("fields", limits.fields, total)
-    if deepest > limits.depth:
-        raise _over("depth", limits.depth, deepest)
+    def _merges(self, selection_set: SelectionSetNode) -> int:
+        """The pairs of fields with one place in the answer. No fragment is in a cycle and no place is too deep here."""
+        pairs = 0
+        waiting: list[list[SelectionNode]] = [list(selection_set.selections)]
+        while waiting:
+            places: dict[str, list[FieldNode]] = {}
+            for node in self._flat(waiting.pop()):
+                key = node.alias.value if node.alias else node.name.value
+                places.setdefault(key, []).append(node)
+            for nodes in places.values():
+                pairs += len(nodes) * (len(nodes) - 1) // 2
+                below = [
+                    one
+                    for node in nodes
+                    if node.selection_set
+                    for one in node.selection_set.selections
+                ]
+                if below:
+                    waiting.append(below)
+        return pairs
+
+    def _flat(self, selections: Sequence[SelectionNode]) -> Iterator[FieldNode]:
+        for node in selections:
+            if isinstance(node, FieldNode):
+                yield node
+            elif isinstance(node, FragmentSpreadNode):
+                fragment = self.fragments.get(node.name.value)
+                yield from self._flat(fragment.selection_set.selections if fragment else ())
+            else:
+                yield from self._flat(node.selection_set.selections)  # type: ignore[attr-defined] # an inline fragment

@@ -33,6 +33,9 @@ from schema.planner.plan import Root, root
 from schema.planner.reads import Reading
 from schema.planner.select import Document
 
+PLANS = 64
+"""How many combinations of @skip and @include an operation keeps plans for."""
+
 
 class RequestErrors(OperationInvalid):
     """The operation does not fit the contract; `errors` are GraphQL errors, ready to be encoded."""
@@ -88,6 +91,12 @@ class Plan:
                     )
                     if needed:
                         data = None
+                except GraphQLError as error:
+                    # A variable that is null where its argument has a default: only the run can see it.
+                    told = GraphQLError(error.message, error.nodes, path=[key])
+                    errors.append(formatted(told, VariableInvalid(error.message)))
+                    if needed:
+                        data = None
             if data is not None:
                 data[key] = value
         return data, errors
@@ -129,10 +138,23 @@ class Operation:
         return values
 
     def plan(self, variables: VariableValues | None) -> Plan:
-        """The plan for these values of the variables that @skip and @include ask about."""
+        """The plan for these values of the variables that @skip and @include ask about.
+
+        Raises:
+            RequestErrors: such a variable is null.
+        """
         coerced: Mapping[str, Any] = variables.coerced if variables else {}
+        for name in self.conditions & coerced.keys():
+            if coerced[name] is None:
+                problem = VariableInvalid(
+                    f"Variable '${name}' decides what is asked for, so it cannot be null."
+                )
+                raise RequestErrors([formatted(GraphQLError(problem.message), problem)])
         included = tuple(sorted((name, bool(coerced.get(name))) for name in self.conditions))
         if included not in self._plans:
+            if len(self._plans) >= PLANS:
+                # Twenty such variables have a million combinations.
+                del self._plans[next(iter(self._plans))]
             self._plans[included] = self._compile(dict(included))
         return self._plans[included]
 

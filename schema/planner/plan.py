@@ -31,6 +31,7 @@ from schema.planner.select import (
     Document,
     Selection,
     Shape,
+    connection_of,
     object_type,
     read_of,
     source_of,
@@ -73,7 +74,8 @@ class PageRoot:
             name, order = order_of(given, self.read.order)
             filters = {key: value for key, value in given.items() if key not in RESERVED}
             bound: dict[str, Any] = {**filters, "_limit": first + 1}
-            if after := given.get("after"):
+            after = given.get("after")
+            if after is not None:
                 columns = self.selection.rows.c
                 bound["_after_value"], bound["_after_key"] = keyset.decode(
                     after, name, columns[order.column].type, columns[self.selection.source.key].type
@@ -85,14 +87,14 @@ class PageRoot:
             return self.refuse(problem)
         if scopes is not None:
             bound["_scopes"] = list(scopes)
-        shape = (name, bool(after), scopes is None, *sorted(filters))
+        shape = (name, after is not None, scopes is None, *sorted(filters))
         if shape not in self._statements:
             self._statements[shape] = statements.page(
                 self.selection,
                 self.read.conditions,
                 order,
                 given=sorted(filters),
-                after=bool(after),
+                after=after is not None,
                 scoped=scopes is not None,
                 counted=self.counted,
             )
@@ -104,7 +106,9 @@ class PageRoot:
             rows = [row for row in rows if row["_key"] is not None]
         lists = await expand(self.below, rows[:first], reading, variables)
         return self.give(
-            PageRows(rows[:first], reading, lists, name, len(rows) > first, bool(after), total)
+            PageRows(
+                rows[:first], reading, lists, name, len(rows) > first, after is not None, total
+            )
         )
 
 
@@ -218,7 +222,7 @@ def root(
         shape = selection.compile(document, kind, below)
         return SingleRoot(read, arguments, selection, levels(selection, convert), shape)
     if isinstance(read, Page):
-        kind, refusal = _page_types(document, field_)
+        kind, refusal = connection_of(document.schema, field_)
         selection = Selection.of(object_type(kind.fields["nodes"]))
         give, counted = connection(document, kind, selection, below)
         refuse = None if refusal is None else plain(document, refusal, below)
@@ -237,15 +241,3 @@ def root(
 def as_refusal(problem: Problem) -> dict[str, Any]:
     """A refusal as data."""
     return {"code": problem.code, "message": problem.message, "what_to_do": problem.what_to_do}
-
-
-def _page_types(
-    document: Document, field_: GraphQLField
-) -> tuple[GraphQLObjectType, GraphQLObjectType | None]:
-    named = get_named_type(field_.type)
-    if isinstance(named, GraphQLObjectType):
-        return named, None
-    possible = document.schema.get_possible_types(named)  # type: ignore[arg-type] # a union, as declared
-    connection = next(one for one in possible if "nodes" in one.fields)
-    refusal = next(one for one in possible if one is not connection)
-    return connection, refusal

@@ -279,3 +279,16 @@ def source_or_fail(kind: GraphQLObjectType) -> Source:
     if source is None:
         raise PlanError(f"{kind.name} does not say which table it reads")
     return source
+
+
+def connection_of(
+    schema: GraphQLSchema, field: GraphQLField
+) -> tuple[GraphQLObjectType, GraphQLObjectType | None]:
+    """The connection that a root list answers, and the refusal where it is a union with one."""
+    named = get_named_type(field.type)
+    if isinstance(named, GraphQLObjectType):
+        return named, None
+    possible = schema.get_possible_types(named)  # type: ignore[arg-type] # a union, as declared
+    connection = next(one for one in possible if "nodes" in one.fields)
+    refusal = next(one for one in possible if one is not connection)
+    return connection, refusal

@@ -58,7 +58,9 @@ async def test_an_alert_is_stored_with_its_escalation_and_the_jobs_of_it(
     stored = await owner.fetchrow("select * from sos_alert")
     assert stored["status"] == "OPEN"
     assert stored["raised_at"] == alert.raised_at
-    found = await owner.fetch("select number, target, due_at, scope_id from sos_step order by number")
+    found = await owner.fetch(
+        "select number, target, due_at, scope_id from sos_step order by number"
+    )
     assert [(row["number"], row["target"]) for row in found] == [
         (1, "ON_DUTY"),
         (2, "STATION"),
@@ -108,10 +110,14 @@ async def test_an_alert_of_a_transaction_that_fails_calls_nobody(
 ) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
         await raise_one(database, an_alert(world, latitude=91.0))
-    with pytest.raises(ZeroDivisionError):
+
+    async def raise_and_fail() -> None:
         async with database.write(system("test")) as connection:
             await raise_alerts(connection, [an_alert(world)])
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await raise_and_fail()
 
     assert await owner.fetchval("select count(*) from sos_alert") == 0
     assert await waiting(owner) == []

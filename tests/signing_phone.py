@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as p256
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -40,7 +40,7 @@ class SigningPhone:
     def signed(self, said: object, *, algorithm: str | None = None, key: Any = None) -> str:
         """A compact JWS over anything."""
         return PyJWS().encode(
-            orjson.dumps(said), key or self.private, algorithm=algorithm or self.algorithm
+            json.dumps(said).encode(), key or self.private, algorithm=algorithm or self.algorithm
         )
 
     def enrol_proof(self, code: str) -> str:

@@ -1,0 +1,96 @@
+"""What became of each call for help, minute by minute, as the demo itself sees it from outside."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from api.demo.phone import Phone
+from api.fake_firebase import Arrival, FakeFirebase
+
+
+@dataclass
+class Alarm:
+    """One call for help. Times are `time.monotonic()`; `offline` when it was raised without signal."""
+
+    id: str
+    by: str
+    raised_at: float
+    offline: bool = False
+    presses: int = 1
+    heard_at: float | None = None
+    accepted_at: float | None = None
+    accepted: int = 0
+    acknowledged_at: float | None = None
+    acknowledged_by: str = ""
+    closed: bool = False
+
+    def after(self, at: float | None) -> str:
+        """How long after it was raised, in words."""
+        return "-" if at is None else f"{at - self.raised_at:.1f} s"
+
+
+@dataclass
+class Alarms:
+    """All calls for help of the hour, in the order in which they were raised."""
+
+    by_id: dict[str, Alarm] = field(default_factory=dict)
+
+    def raised(self, alarm: Alarm) -> None:
+        """Begins to watch a call."""
+        self.by_id.setdefault(alarm.id, alarm)
+
+    def accepted(self, alert_id: str, at: float) -> None:
+        """The push service took a message."""
+        if (alarm := self.by_id.get(alert_id)) is not None:
+            alarm.accepted += 1
+            alarm.accepted_at = alarm.accepted_at or at
+
+    def look(self, phones: list[Phone]) -> list[Alarm]:
+        """Learns from the phones who has heard and answered; returns those that were answered since the last look."""
+        now, fresh = time.monotonic(), []
+        for phone in phones:
+            for alert_id in phone.alarmed & self.by_id.keys():
+                alarm = self.by_id[alert_id]
+                alarm.heard_at = alarm.heard_at or now
+            for profile in phone.profiles.values():
+                for one in profile.outbox.lanes["SOS"]:
+                    if one.outcome != "APPLIED" or one.kind != "answerAlert":
+                        continue
+                    alarm_ = self.by_id.get(one.row_id)
+                    if alarm_ is None:
+                        continue
+                    status = one.change["answerAlert"]["status"]
+                    if status == "ACKNOWLEDGED" and alarm_.acknowledged_at is None:
+                        alarm_.acknowledged_at = now
+                        alarm_.acknowledged_by = profile.badge
+                        fresh.append(alarm_)
+                    alarm_.closed = alarm_.closed or status == "CLOSED"
+        return fresh
+
+
+@dataclass
+class Delivery:
+    """Carries what the fake Firebase accepted to the phones, when they have signal, as the real one would."""
+
+    firebase: FakeFirebase
+    phones: dict[str, Phone]
+    taken: int = 0
+    waiting: list[Arrival] = field(default_factory=list)
+
+    def carry(self, alarms: Alarms) -> None:
+        """Delivers what has arrived since the last time."""
+        arrivals = self.firebase.messages
+        fresh, self.taken = arrivals[self.taken :], len(arrivals)
+        for arrival in fresh:
+            if arrival.answer.status == 200:
+                alarms.accepted(arrival.data.get("alertId", ""), arrival.at)
+                self.waiting.append(arrival)
+        kept = []
+        for arrival in self.waiting:
+            phone = self.phones.get(arrival.address)
+            if phone is not None and phone.line.online:
+                phone.push_arrived(arrival.data)
+            elif phone is not None:
+                kept.append(arrival)
+        self.waiting = kept

@@ -1,0 +1,198 @@
+"""A patrol phone: it records without signal, syncs when it has some, and may be shared by several officers.
+
+    enrol ─ once, with a code          the phone's own key, a session for each officer
+    record ─ always                    into the outbox of the officer who holds the phone
+    sync ─ when there is signal        push SOS and RECORDS, then pull; again on each poke and now and then without
+    switch ─ always                    another officer takes the phone; what the first one has not sent stays his
+
+Everything goes through the public contract: `POST /auth/enrol`, `/auth/refresh`, the trusted operations, the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from api.demo.line import Away, Line, Refused
+from api.demo.live import NotListening, listen
+from api.demo.outbox import Mutation
+from api.demo.phone_key import DeviceKey
+from api.demo.profile import Profile
+
+FIRST_PAUSE = 0.15
+LONGEST_PAUSE = 2.0
+
+
+@dataclass
+class Phone:
+    """A device with its officers. `poll_seconds`: a poke may be lost, so the phone also pulls without one."""
+
+    name: str
+    address: str
+    line: Line
+    poll_seconds: float = 5.0
+    years_ahead: int = 0
+    clock_off: timedelta = timedelta(0)
+    key: DeviceKey = field(default_factory=DeviceKey)
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    in_hand: str = ""
+    position: dict[str, float] | None = None
+    told_of: str = ""
+    pokes: int = 0
+    alarmed: set[str] = field(default_factory=set)
+    troubles: list[str] = field(default_factory=list)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    switched: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def officer(self) -> Profile:
+        """Who holds the phone."""
+        return self.profiles[self.in_hand]
+
+    @property
+    def push_address(self) -> str:
+        """What Firebase would call this installation of the app."""
+        return f"demo-{self.key.public_jwk['x'][:22]}"
+
+    # What the people do
+
+    async def enrol(self, code: str) -> Profile:
+        """An officer signs in on this phone; the first one holds it.
+
+        Raises:
+            Refused: the code is not good.
+        """
+        while True:
+            try:
+                profile = await Profile.enrol(self.key, self.line, code, self.name)
+                break
+            except Away:
+                # The code may be used up by now; to this phone's own key it is answered again.
+                await self.line.up.wait()
+                await asyncio.sleep(FIRST_PAUSE)
+        self.profiles[profile.badge] = profile
+        self.in_hand = self.in_hand or profile.badge
+        return profile
+
+    def go_on_duty(self, latitude: float, longitude: float) -> None:
+        """Whoever holds the phone is on duty here; the server is told with the next sync, and again after a switch."""
+        self.position = {"latitude": latitude, "longitude": longitude}
+        self.woken.set()
+
+    def switch_to(self, badge: str) -> None:
+        """Another officer takes the phone, with or without signal."""
+        self.in_hand = badge
+        self.switched.set()
+        self.woken.set()
+
+    def report(self, **incident: Any) -> Mutation:
+        """Records a new incident."""
+        return self._record("RECORDS", {"reportIncident": {"id": str(uuid7())} | incident})
+
+    def change(self, incident: str, base_rev: int, **fields: Any) -> Mutation:
+        """Records a change of an incident that was seen in this version."""
+        return self._record(
+            "RECORDS", {"changeIncident": {"id": incident, "baseRev": base_rev} | fields}
+        )
+
+    def raise_alert(self, **alert: Any) -> Mutation:
+        """Calls for help."""
+        return self._record("SOS", {"raiseAlert": {"id": str(uuid7())} | alert})
+
+    def answer_alert(self, alert: str, status: str) -> Mutation:
+        """Answers a call for help."""
+        return self._record("SOS", {"answerAlert": {"id": alert, "status": status}})
+
+    def _record(self, lane: str, change: dict[str, Any]) -> Mutation:
+        mutation = self.officer.outbox.record(lane, change, self.clock())
+        self.woken.set()
+        return mutation
+
+    def clock(self) -> str:
+        """The time as this phone writes it, which may be wrong or of another calendar."""
+        at = datetime.now(UTC) + self.clock_off
+        return f"{at.year + self.years_ahead:04}{at.isoformat()[4:]}"
+
+    def push_arrived(self, data: dict[str, str]) -> None:
+        """The app was woken by Firebase."""
+        self._hear({"alertIds": [data["alertId"]] if "alertId" in data else []})
+
+    def _hear(self, change: dict[str, Any]) -> None:
+        self.pokes += 1
+        self.alarmed.update(change["alertIds"])
+        self.woken.set()
+
+    # What the app does by itself
+
+    async def run(self) -> None:
+        """Syncs and listens until the task is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_synced())
+            tasks.create_task(self._keep_listening())
+
+    async def sync(self) -> int:
+        """Sends everybody's work, and pulls for the officer in hand; returns how much news that brought.
+
+        Raises:
+            Away, Refused: not everything was done; nothing is lost.
+        """
+        if self.position is not None and self.told_of != self.in_hand:
+            await self._tell_of(self.officer)
+        news = 0
+        for profile in list(self.profiles.values()):
+            here = profile is self.officer
+            if here or profile.outbox.unsent():
+                news += await profile.sync(pull=here)
+        return news
+
+    async def _tell_of(self, profile: Profile) -> None:
+        """Pushes and calls for help are for this officer from now on."""
+        await profile.ask("SetPushAddress", address={"fid": self.push_address})
+        await profile.ask("GoOnDuty", fix=self.position)
+        self.told_of = profile.badge
+
+    async def _keep_synced(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            await self.line.up.wait()
+            self.woken.clear()
+            try:
+                await self.sync()
+                pause = FIRST_PAUSE
+                async with asyncio.timeout(self.poll_seconds):
+                    await self.woken.wait()
+            except TimeoutError:
+                pass
+            except (Away, Refused) as fault:
+                if isinstance(fault, Refused):
+                    self.troubles.append(str(fault))
+                # Spread, so that all phones of a station do not come back at once after an outage.
+                await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311  # not a secret
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _keep_listening(self) -> None:
+        while True:
+            await self.line.up.wait()
+            self.switched.clear()
+            async with asyncio.TaskGroup() as tasks:
+                socket = tasks.create_task(self._listen_once())
+                ends = [tasks.create_task(event.wait()) for event in (self.line.down, self.switched)]
+                await asyncio.wait([socket, *ends], return_when=asyncio.FIRST_COMPLETED)
+                for task in (socket, *ends):
+                    task.cancel()
+
+    async def _listen_once(self) -> None:
+        with contextlib.suppress(NotListening, Away, Refused):
+            await listen(
+                self.address,
+                await self.officer.token(),
+                subscribed=self.woken.set,
+                poked=self._hear,
+            )
+        await asyncio.sleep(FIRST_PAUSE * 2)
