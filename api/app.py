@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from schema.admin import admin_door
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,6 +16,7 @@ from api.problems import answer, as_problem
 from api.services import Services
 from api.trusted import trusted_operations
 from patrol.errors import AddressUnknown, MethodNotAllowed, Problem
+from schema.admin import admin_door
 from schema.partner import partner_door
 from schema.phone import phone_door
 from storage.faults import StorageFault

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,8 +23,6 @@ import structlog
 from storage.embedded.processes import ChildProcess
 
 log = structlog.get_logger(__name__)
-
-COMMANDS = ("serve", "work")
 
 POLL_SECONDS = 0.05
 READY_SECONDS = 60.0
@@ -45,12 +44,12 @@ class Children:
         self._environment = os.environ | {"PATROL_DATA_DIR": str(directory)}
         self._running: dict[str, ChildProcess] = {}
         self._started: dict[str, float] = {}
-        self._short_lives: dict[str, int] = dict.fromkeys(COMMANDS, 0)
+        self._short_lives: dict[str, int] = {}
 
-    def start(self) -> None:
-        """Spawns all of them; see `ready`."""
-        for name in COMMANDS:
-            self._spawn(name)
+    def start(self, name: str) -> None:
+        """Spawns `serve` or `work`, which imports what it needs and then waits until the addresses are published."""
+        self._short_lives[name] = 0
+        self._spawn(name)
 
     def log_of(self, name: str) -> Path:
         """Where a child writes its log."""
@@ -83,9 +82,12 @@ class Children:
             except TimeoutError:
                 continue
 
-    async def stop(self) -> None:
-        """Ends all of them, harder after a while."""
-        await asyncio.gather(*(asyncio.to_thread(child.stop) for child in self._running.values()))
+    def stop(self) -> None:
+        """Ends all of them, harder after a while; blocking, and harmless when none runs."""
+        with ThreadPoolExecutor(max(1, len(self._running))) as pool:
+            for child in self._running.values():
+                pool.submit(child.stop)
+        self._running.clear()
 
     def restart_dead(self) -> list[str]:
         """Starts again what has ended, and says which."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from api.services import Services
+from patrol.audit import SCHEDULES, SEAL, seal_log
 from patrol.calling import call_step
 from patrol.escalation import CALL_STEP
 from patrol.media import MAKE_THUMBNAILS
@@ -24,7 +25,11 @@ def handlers(services: Services) -> Mapping[str, JobKind]:
     async def call(job: Job) -> None:
         await call_step(services.database, services.notifier, UUID(job.data()["step_id"]))
 
+    async def seal(_: Job) -> None:
+        await seal_log(services.database, services.keys)
+
     return {
+        SEAL: JobKind(seal, attempts=20),
         MAKE_THUMBNAILS: JobKind(thumbnails, time_limit=timedelta(minutes=2)),
         # A call is never given up while a later step could still be helped by it: about ten minutes of trying.
         CALL_STEP: JobKind(
@@ -38,6 +43,6 @@ def handlers(services: Services) -> Mapping[str, JobKind]:
     }
 
 
-def schedules(services: Services) -> Sequence[Every]:
+def schedules() -> Sequence[Every]:
     """What is run again and again, once for all workers."""
-    return ()
+    return SCHEDULES

@@ -26,6 +26,7 @@ _HIDDEN = frozenset(
 """Names under which a value must never be written. Whoever logs should not hand these over; this is the net below."""
 
 _QUIET = ("uvicorn.access", "httpx", "httpcore", "urllib3", "google", "websockets", "PIL")
+"""Libraries whose lines may hold whole addresses, and with them signatures: only their errors are written."""
 
 
 def configure_logs(
@@ -57,7 +58,7 @@ def configure_logs(
     root.handlers = [handler]
     root.setLevel(level.upper())
     for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

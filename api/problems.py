@@ -8,28 +8,11 @@ import orjson
 from starlette.responses import Response
 
 from api.graphql.refusals import mistake
-from patrol.errors import (
-    BodyTooLarge,
-    DatabaseUnavailable,
-    NotFound,
-    NotSignedIn,
-    Problem,
-    SessionRevoked,
-    StoreUnavailable,
-    Unavailable,
-)
-from storage import faults
+from patrol.errors import NotSignedIn, Problem, Unavailable
+from patrol.faults import problem_behind
 
 RETRY_SECONDS = 5
 """What a client is told to wait when our side cannot answer: as long as a PostgreSQL or a store takes to come back."""
-
-_FAULTS: Mapping[type[faults.StorageFault], type[Problem]] = {
-    faults.DatabaseUnavailable: DatabaseUnavailable,
-    faults.PrincipalRevoked: SessionRevoked,
-    faults.StoreUnavailable: StoreUnavailable,
-    faults.ObjectMissing: NotFound,
-    faults.ObjectTooLarge: BodyTooLarge,
-}
 
 
 def as_problem(error: Exception) -> Problem:
@@ -39,8 +22,7 @@ def as_problem(error: Exception) -> Problem:
     """
     if isinstance(error, Problem):
         return error
-    found = next((_FAULTS[kind] for kind in type(error).__mro__ if kind in _FAULTS), None)
-    return found() if found is not None else mistake(error, "http")
+    return problem_behind(error) or mistake(error, "http")
 
 
 def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:

@@ -10,4 +10,4 @@ from storage.job_worker import Worker
 def worker_of(services: Services) -> Worker:
     """A worker over open services; any number of them may run beside each other."""
     assert services.database.url  # set by Database.connect
-    return Worker(services.database.url, handlers(services), schedules=schedules(services))
+    return Worker(services.database.url, handlers(services), schedules=schedules())

@@ -332,6 +332,12 @@ class StoreUnavailable(Unavailable):
     what_to_do = "Try again; nothing of the request was stored."
 
 
+class StoreRefused(Unavailable):
+    """The object store refused what was asked of it."""
+
+    what_to_do = "Run `patrol check`: it says which right or setting is missing. Repeating gives the same answer."
+
+
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached."""
 

@@ -13,18 +13,13 @@ from strawberry.types import Info
 
 from patrol.constraints import problem_of
 from patrol.errors import (
-    DatabaseUnavailable,
-    Internal,
     NotAllowed,
     Problem,
-    SessionRevoked,
-    StoreUnavailable,
     VariableInvalid,
 )
 from schema.context import Context
 from schema.enums import ErrorCode
 from schema.planner import Reading
-from storage import faults
 from storage.database import Connection
 from storage.principal import Principal, PrincipalKind
 
@@ -57,18 +52,6 @@ class AdminIssued:
     )
     expires_at: datetime | None = None
     refusal: AdminRefusal | None = None
-
-
-_FAULTS: Mapping[type[faults.StorageFault], type[Problem]] = {
-    faults.PrincipalRevoked: SessionRevoked,
-    faults.DatabaseUnavailable: DatabaseUnavailable,
-    faults.StoreUnavailable: StoreUnavailable,
-}
-
-
-def problem_behind(fault: faults.StorageFault) -> Problem:
-    """The catalogue's word for a fault; its own message is for operators."""
-    return _FAULTS.get(type(fault), Internal)()
 
 
 def require_administrator(principal: Principal) -> None:
@@ -114,8 +97,6 @@ async def act(info: AdminInfo, rule: Callable[[Connection], Awaitable[T]]) -> T 
         kind, detail = problem_of(error)
         field = detail.get("field")
         return refusal_of(kind(f"{kind.default_message()[:-1]}: {field}." if field else None))
-    except faults.StorageFault as fault:
-        raise problem_behind(fault) from fault
 
 
 async def done(

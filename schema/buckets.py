@@ -5,17 +5,16 @@ from __future__ import annotations
 import strawberry
 
 from patrol.buckets import ensure_buckets
-from patrol.errors import StoreUnavailable
+from patrol.errors import StoreRefused
 from schema.acts import (
     AdminInfo,
     AdminRefusal,
-    problem_behind,
     refusal_of,
     require_administrator,
 )
 from schema.scalars import Long
+from storage import faults
 from storage.buckets import Bucket
-from storage.faults import StorageFault, StoreRefused
 from storage.principal import Role
 
 # What the types below call `Bucket` is known to clients as BucketPurpose: the real names have a prefix.
@@ -56,13 +55,10 @@ class BucketsQuery:
     async def buckets(self, info: AdminInfo, count: bool = True) -> list[AdminBucket]:
         context = info.context
         require_administrator(context.principal)
-        try:
-            # The store knows no principals, so the database is asked whether this one is still good.
-            async with context.database.enter(Role.ADMIN, context.principal):
-                pass
-            reports = await context.store.inspect(count=count)
-        except StorageFault as fault:
-            raise problem_behind(fault) from fault
+        # The store knows no principals, so the database is asked whether this one is still good.
+        async with context.database.enter(Role.ADMIN, context.principal):
+            pass
+        reports = await context.store.inspect(count=count)
         return [
             AdminBucket(
                 name=one.name,
@@ -91,8 +87,6 @@ class BucketsMutation:
         require_administrator(context.principal)
         try:
             created = await ensure_buckets(context.database, context.principal, context.store)
-        except StoreRefused as fault:
-            return AdminBucketsEnsured(refusal=refusal_of(StoreUnavailable(fault.message)))
-        except StorageFault as fault:
-            raise problem_behind(fault) from fault
+        except faults.StoreRefused as fault:
+            return AdminBucketsEnsured(refusal=refusal_of(StoreRefused(fault.message)))
         return AdminBucketsEnsured(created=created)

@@ -18,6 +18,7 @@ from schema.context import Context
 from schema.planner import Operation, Operations, Reading, RequestErrors, check, converter
 from schema.planner.limits import Limits
 from schema.planner.operation import Plan, formatted
+from storage.faults import StorageFault
 from storage.principal import Role
 
 log = structlog.get_logger(__name__)
@@ -111,7 +112,12 @@ class Door:
             context_value=context,
             operation_name=name.value if name and document is operation.document else None,
         )
-        return await result if isawaitable(result) else result
+        done = await result if isawaitable(result) else result
+        for error in done.errors or ():
+            if isinstance(error.original_error, StorageFault):
+                # Revoked, or unavailable: the request as a whole is refused, as a planned read is.
+                raise error.original_error
+        return done
 
     async def subscribe(
         self, operation: Operation, variables: dict[str, Any], context: Context

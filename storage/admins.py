@@ -77,7 +77,9 @@ insert into admin_token (id, name, prefix, token_sha256, expires_at) values ($1,
 """
 """Keeps an administrator's token."""
 
-REVOKE_ADMIN = "update admin_token set revoked_at = now() where id = $1 and revoked_at is null returning id"
+REVOKE_ADMIN = (
+    "update admin_token set revoked_at = now() where id = $1 and revoked_at is null returning id"
+)
 """Ends an administrator's token at once."""
 
 FIND_CREDENTIAL = "select kind, holder_id, credential_id from access.credential($1)"
@@ -114,14 +116,20 @@ READ_SEAL_SNAPSHOTS = "select number, snapshot from audit_seal order by number"
 """What each seal says that it has seen."""
 
 READ_SEALED = """
+with seal as (
+    select *, pg_snapshot_xmin(earlier::pg_snapshot) as low, pg_snapshot_xmax(snapshot::pg_snapshot) as high
+    from (
+        select *, lag(snapshot, 1, '1:1:') over (order by number) as earlier from audit_seal
+        where $1::bigint is null or number < $1
+    ) chain
+    offset 0
+)
 select seal.number, seal.sealed_at, seal.snapshot, seal.entries, seal.sha256, seal.kid, seal.mac, entry.*
-from (
-    select *, lag(snapshot, 1, '1:1:') over (order by number) as earlier from audit_seal
-    where $1::bigint is null or number < $1
-) seal
+from seal
 left join lateral (
+    -- Under row policies only a comparison with plain columns may use the index.
     select id, at, xid::text, principal, act, subject, detail::text from audit_entry
-    where xid >= pg_snapshot_xmin(seal.earlier::pg_snapshot) and xid < pg_snapshot_xmax(seal.snapshot::pg_snapshot)
+    where xid >= seal.low and xid < seal.high
       and not pg_visible_in_snapshot(xid, seal.earlier::pg_snapshot)
       and pg_visible_in_snapshot(xid, seal.snapshot::pg_snapshot)
 ) entry on true
@@ -135,5 +143,7 @@ where xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snaps
 """
 """How many entries no seal has seen up to a snapshot."""
 
-STORED_ADMINS = "select id, name, prefix, created_at, expires_at, revoked_at from admin_token order by id"
+STORED_ADMINS = (
+    "select id, name, prefix, created_at, expires_at, revoked_at from admin_token order by id"
+)
 """The administrators' tokens, also revoked ones; what they open with is not kept."""

@@ -76,7 +76,9 @@ on conflict (code) do nothing returning id
 """
 """Adds a partner unless its code is taken."""
 
-FIND_ORGANISATION = "select id, code, name, name_th, sector, active from organisation where code = $1"
+FIND_ORGANISATION = (
+    "select id, code, name, name_th, sector, active from organisation where code = $1"
+)
 """A partner by its code."""
 
 STORED_ORGANISATIONS = """
@@ -137,5 +139,7 @@ returning id
 """
 """Keeps a partner's key; no row when there is no such active partner."""
 
-REVOKE_API_KEY = "update api_key set revoked_at = now() where id = $1 and revoked_at is null returning id"
+REVOKE_API_KEY = (
+    "update api_key set revoked_at = now() where id = $1 and revoked_at is null returning id"
+)
 """Ends a partner's key at once."""

@@ -50,6 +50,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("audit_entry_pkey")),
     )
+    op.create_index("audit_entry_xid_idx", "audit_entry", ["xid"], unique=False)
     op.create_table(
         "audit_seal",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -59,6 +60,8 @@ def upgrade() -> None:
         sa.Column("snapshot", sa.String(), nullable=False),
         sa.Column("entries", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("audit_seal_pkey")),
     )
     op.create_table(
@@ -1134,5 +1137,6 @@ def downgrade() -> None:
     op.drop_table("job_schedule")
     op.drop_table("device")
     op.drop_table("audit_seal")
+    op.drop_index("audit_entry_xid_idx", table_name="audit_entry")
     op.drop_table("audit_entry")
     op.drop_table("admin_token")

@@ -57,6 +57,8 @@ def fail(code: Exit, message: str, rows: Any = ()) -> NoReturn:
     """Ends the process with the message, after one line for each row of a refused file."""
     for row in rows:
         sys.stderr.write(f"  {row['message']}\n")
+    if len(rows) > 1:
+        message = f"Nothing was imported: the file has {len(rows)} errors."
     sys.stderr.write(f"patrol: {message}\n")
     sys.exit(code)
 

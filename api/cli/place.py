@@ -95,7 +95,8 @@ def import_zones(file: File, station: Station = None) -> None:
             known = await imports.stored_zones(connection, home)
             note(f"Reading {file.name} …")
             parsed = parse_zones(data, known.parents)
-            note(f"Storing {len(parsed.zones)} zones …")
+            if not parsed.errors:
+                note(f"Storing {len(parsed.zones)} zones …")
             done = await imports.import_zones(connection, home, parsed)
         _tell(done)
 
@@ -146,7 +147,8 @@ def import_cameras(file: File, station: Station = None) -> None:
             known = await imports.stored_zones(connection, home)
             note(f"Reading {file.name} …")
             parsed = parse_cameras(data, known.shapes)
-            note(f"Storing {len(parsed.cameras)} cameras …")
+            if not parsed.errors:
+                note(f"Storing {len(parsed.cameras)} cameras …")
             done = await imports.import_cameras(connection, home, parsed)
         _tell(done)
 

@@ -30,7 +30,7 @@ def settings() -> Settings:
     from api.settings import load_settings
 
     loaded = load_settings()
-    configure_logs("console", "warning")
+    configure_logs("console", "error")
     return loaded
 
 

@@ -15,6 +15,7 @@ from api.cli.session import note, out, settings
 
 if TYPE_CHECKING:
     from api.bootstrap import Bootstrapped
+    from api.children import Children
     from api.machine import Machine
     from api.settings import Settings
 
@@ -40,23 +41,30 @@ def up(
     (.patrol). The first start makes an administrator's token, shown once, and the demonstration station.
     Ctrl-C ends it cleanly; a second Ctrl-C at once, which loses nothing that was stored.
     """
-    from api.machine import Machine
+    from api.children import Children
 
     loaded = settings()
+    loaded = loaded.model_copy(update={"data_dir": loaded.data_dir.resolve()})
     if port is not None:
         loaded = loaded.model_copy(update={"port": port})
+    children = Children(loaded.data_dir)
+    # First of all, because its imports take longer than the rest; it waits until the addresses are published.
+    children.start("serve")
+    from api.machine import Machine
+
     machine = Machine(loaded)
     try:
-        run(_run(machine, demo=not empty))
+        run(_run(machine, children, demo=not empty))
     finally:
+        children.stop()
         with _progress("Stopping the embedded servers"):
             machine.stop()
 
 
-async def _run(machine: Machine, *, demo: bool) -> None:
+async def _run(machine: Machine, children: Children, *, demo: bool) -> None:
     import asyncio
 
-    from api.children import Children, leave_at_once
+    from api.children import leave_at_once
 
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     main = asyncio.current_task()
@@ -72,12 +80,10 @@ async def _run(machine: Machine, *, demo: bool) -> None:
 
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(one, stop)
-    children = Children(machine.directory)
     try:
-        # First, because their imports take longer than all the rest; they wait until the addresses are published.
-        children.start()
         with _progress("Starting the servers"):
             made, addressed, address = await _prepared(machine, children.start_id, demo=demo)
+            children.start("work")
             await children.ready(address)
         from api.banner import banner
 
@@ -90,7 +96,8 @@ async def _run(machine: Machine, *, demo: bool) -> None:
             raise
     finally:
         with _progress("Stopping the server and the worker"):
-            await children.stop()
+            # In a thread, so that a second signal is heard meanwhile.
+            await asyncio.to_thread(children.stop)
 
 
 async def _prepared(

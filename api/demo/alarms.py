@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from api.demo.outbox import Mutation
 from api.demo.phone import Phone
 from api.fake_firebase import Arrival, FakeFirebase
 
 
 @dataclass
 class Alarm:
-    """One call for help. Times are `time.monotonic()`; `offline` when it was raised without signal."""
+    """One call for help. Times are `time.monotonic()`; `offline` when it was raised without signal,
+    `must_ring` when the server has a push service."""
 
     id: str
     by: str
     raised_at: float
     offline: bool = False
     presses: int = 1
+    must_ring: bool = False
     heard_at: float | None = None
     accepted_at: float | None = None
     accepted: int = 0
@@ -35,16 +38,22 @@ class Alarms:
     """All calls for help of the hour, in the order in which they were raised."""
 
     by_id: dict[str, Alarm] = field(default_factory=dict)
+    _accepts: dict[str, list[float]] = field(default_factory=dict)
 
     def raised(self, alarm: Alarm) -> None:
-        """Begins to watch a call."""
+        """Begins to watch a call. A pole learns its alert's id only after the first phone may have been called."""
         self.by_id.setdefault(alarm.id, alarm)
+        self._count(alarm.id)
 
     def accepted(self, alert_id: str, at: float) -> None:
         """The push service took a message."""
-        if (alarm := self.by_id.get(alert_id)) is not None:
-            alarm.accepted += 1
-            alarm.accepted_at = alarm.accepted_at or at
+        self._accepts.setdefault(alert_id, []).append(at)
+        self._count(alert_id)
+
+    def _count(self, alert_id: str) -> None:
+        times, alarm = self._accepts.get(alert_id), self.by_id.get(alert_id)
+        if times and alarm is not None:
+            alarm.accepted, alarm.accepted_at = len(times), times[0]
 
     def look(self, phones: list[Phone]) -> list[Alarm]:
         """Learns from the phones who has heard and answered; returns those that were answered since the last look."""
@@ -53,20 +62,26 @@ class Alarms:
             for alert_id in phone.alarmed & self.by_id.keys():
                 alarm = self.by_id[alert_id]
                 alarm.heard_at = alarm.heard_at or now
-            for profile in phone.profiles.values():
-                for one in profile.outbox.lanes["SOS"]:
-                    if one.outcome != "APPLIED" or one.kind != "answerAlert":
-                        continue
-                    alarm_ = self.by_id.get(one.row_id)
-                    if alarm_ is None:
-                        continue
-                    status = one.change["answerAlert"]["status"]
-                    if status == "ACKNOWLEDGED" and alarm_.acknowledged_at is None:
-                        alarm_.acknowledged_at = now
-                        alarm_.acknowledged_by = profile.badge
-                        fresh.append(alarm_)
-                    alarm_.closed = alarm_.closed or status == "CLOSED"
+            for badge, answer in _answers(phone):
+                answered = self.by_id.get(answer.row_id)
+                if answered is None:
+                    continue
+                status = answer.change["answerAlert"]["status"]
+                if status == "ACKNOWLEDGED" and answered.acknowledged_at is None:
+                    answered.acknowledged_at, answered.acknowledged_by = now, badge
+                    fresh.append(answered)
+                answered.closed = answered.closed or status == "CLOSED"
         return fresh
+
+
+def _answers(phone: Phone) -> list[tuple[str, Mutation]]:
+    """The answers to calls for help that the server took from this phone, with who gave them."""
+    return [
+        (badge, one)
+        for badge, profile in phone.profiles.items()
+        for one in profile.outbox.lanes["SOS"]
+        if one.kind == "answerAlert" and one.outcome == "APPLIED"
+    ]
 
 
 @dataclass

@@ -144,4 +144,3 @@ async def _partners(people: Cast, client: httpx.AsyncClient) -> None:
 async def _close_lines(people: Cast) -> None:
     for phone in people.phones:
         await phone.line.close()
-

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ class Camera:
     key: str = field(repr=False)
     frame: Frame = field(repr=False)
     sent: dict[str, int] = field(default_factory=dict)
+    last_sha256: str = ""
     repeated: int = 0
     failed: list[str] = field(default_factory=list)
 
@@ -40,6 +42,7 @@ class Camera:
             told = await self._put(data, at)
             if told is not None:
                 self.sent[told["id"]] = len(data)
+                self.last_sha256 = sha256(data).hexdigest()
                 self.repeated += told["duplicate"]
 
     async def _put(self, data: bytes, at: datetime) -> dict[str, Any] | None:

@@ -182,7 +182,9 @@ class Phone:
             self.switched.clear()
             async with asyncio.TaskGroup() as tasks:
                 socket = tasks.create_task(self._listen_once())
-                ends = [tasks.create_task(event.wait()) for event in (self.line.down, self.switched)]
+                ends = [
+                    tasks.create_task(event.wait()) for event in (self.line.down, self.switched)
+                ]
                 await asyncio.wait([socket, *ends], return_when=asyncio.FIRST_COMPLETED)
                 for task in (socket, *ends):
                     task.cancel()

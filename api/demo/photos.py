@@ -52,7 +52,14 @@ def _read(path: Path) -> bytes | None:
                 upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
                 out = io.BytesIO()
                 _flat(upright).save(out, "JPEG", quality=85)
-    except (OSError, ValueError, SyntaxError, Warning, UnidentifiedImageError, Image.DecompressionBombError):
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        Warning,
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+    ):
         return None
     return out.getvalue()
 

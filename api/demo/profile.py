@@ -146,7 +146,5 @@ class Profile:
         """Own changes whose effect is not in the copy yet, so that the app still shows its own version of them."""
         applied = self.replica.applied
         return sum(
-            one.sequence > applied.get(lane, 0)
-            for lane in LANES
-            for one in self.outbox.lanes[lane]
+            one.sequence > applied.get(lane, 0) for lane in LANES for one in self.outbox.lanes[lane]
         )

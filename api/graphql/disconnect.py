@@ -29,7 +29,7 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
         ClientGone: the client went away; `work` has been cancelled and has ended.
     """
     this = asyncio.current_task()
-    assert this is not None  # noqa: S101 - always true inside a coroutine that a loop runs
+    assert this is not None
     gone = False
 
     async def watch() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any
 
 import orjson
 
@@ -44,7 +43,9 @@ class DoorEngine:
         try:
             operation = self._operation(request)
             if operation.is_subscription:
-                raise OperationUnknown("A subscription needs a stream: use the socket or text/event-stream.")
+                raise OperationUnknown(
+                    "A subscription needs a stream: use the socket or text/event-stream."
+                )
             return await self._run(operation, request, principal, read_only=read_only)
         except RequestErrors as refused:
             return Outcome(orjson.dumps({"errors": refused.errors}), executed=False)
@@ -78,14 +79,17 @@ class DoorEngine:
             await stream.aclose()
 
     async def _run(
-        self, operation: Operation, request: GraphQLRequest, principal: Principal, *, read_only: bool
+        self,
+        operation: Operation,
+        request: GraphQLRequest,
+        principal: Principal,
+        *,
+        read_only: bool,
     ) -> Outcome:
         context = self._context(principal)
         if self._audited:
             await self._audit(context, operation, request)
-        body = await self.door.execute(
-            operation, request.variables, context, read_only=read_only
-        )
+        body = await self.door.execute(operation, request.variables, context, read_only=read_only)
         return Outcome(body)
 
     def _operation(self, request: GraphQLRequest) -> Operation:
@@ -105,14 +109,13 @@ class DoorEngine:
             raise OperationNotTrusted
         return self.door.operations.get(text, request.operation_name)
 
-    async def _audit(
-        self, context: Context, operation: Operation, request: GraphQLRequest
-    ) -> None:
+    async def _audit(self, context: Context, operation: Operation, request: GraphQLRequest) -> None:
         name = operation.definition.name
         detail = {"operation": operation.text_id, "variables": request.variables}
         async with context.database.enter(self.door.role, context.principal) as entered:
             await entered.connection.execute(
-                AUDIT, f"{self.door.name}.read", name.value if name else "", orjson.dumps(detail).decode()
+                AUDIT,
+                f"{self.door.name}.read",
+                name.value if name else "",
+                orjson.dumps(detail).decode(),
             )
-
-

@@ -73,7 +73,7 @@ class GraphQLEndpoint:
             answer = Outcome(body_of(problem), executed=False)
         if media is Media.EVENTS:
             return EventStream(answer, self._limits.keep_alive_seconds)
-        assert isinstance(answer, Outcome)  # noqa: S101 - `execute` gives nothing else; for the type checker
+        assert isinstance(answer, Outcome)
         # Old clients take any other status of application/json for a broken server in between.
         status = 200 if answer.executed or media is Media.JSON else 400
         return _response(answer.body, status, media, answer.headers)

@@ -145,7 +145,7 @@ class _Session:
                 # An unknown id is no mistake: the two `complete` messages may cross on the way.
                 if operation := self._operations.pop(operation_id, None):
                     self._outbox.forget(operation)
-                    assert operation.task  # noqa: S101 - set before the operation is listed; for the type checker
+                    assert operation.task
                     operation.task.cancel()
 
     async def _initialise(self, payload: dict[str, Any]) -> None:

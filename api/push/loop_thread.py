@@ -37,7 +37,7 @@ class LoopThread:
                 raise RuntimeError(f"{self._name} was closed")
             if self._thread is None:
                 self._start()
-            assert self._loop is not None  # noqa: S101 - _start waits until it is set
+            assert self._loop is not None
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self, timeout: float) -> bool:

@@ -111,7 +111,7 @@ async def test_an_act_that_commits_late_is_sealed_and_a_cursor_over_ids_would_mi
 async def test_many_writers_and_sealers_at_once_leave_nothing_out(
     database: Database, keys: KeySet
 ) -> None:
-    dice = random.Random(2)  # noqa: S311 # a fixed schedule, nothing secret
+    dice = random.Random(2)  # a fixed schedule, nothing secret
 
     async def write(number: int) -> None:
         for turn in range(6):

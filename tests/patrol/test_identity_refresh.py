@@ -79,7 +79,7 @@ async def test_a_naive_rotation_loses_the_session_with_the_first_lost_answer(
 async def test_answers_lost_at_random_many_times_in_a_row_sign_nobody_out(
     sign_in: SignIn, world: World
 ) -> None:
-    phone, chance = SigningPhone(), random.Random(7)  # noqa: S311 - a fixed course of events, no secret
+    phone, chance = SigningPhone(), random.Random(7)
     token = (await sign_in.enrolled(phone, world.kanya)).refresh_token
     rotations = 0
     for _ in range(120):

@@ -15,7 +15,14 @@ from uuid import UUID
 import asyncpg
 import orjson
 import strawberry
-from graphql import ExecutionResult, GraphQLEnumType, GraphQLResolveInfo, execute, get_named_type, parse
+from graphql import (
+    ExecutionResult,
+    GraphQLEnumType,
+    GraphQLResolveInfo,
+    execute,
+    get_named_type,
+    parse,
+)
 from sqlalchemy import DateTime, String, Uuid
 from strawberry.utils.str_converters import to_snake_case
 
@@ -43,7 +50,7 @@ class List:
 
 def _words(column: str, row: Record, given: Mapping[str, Any]) -> bool:
     wanted = given.get(column)
-    return wanted is None or row[column] in [one.value for one in wanted]
+    return wanted is None or row[column] in [getattr(one, "value", one) for one in wanted]
 
 
 def _same(row: Record, given: Mapping[str, Any], column: str, name: str) -> bool:
@@ -125,7 +132,11 @@ class Reference:
 
     def answer(self, text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The answer as JSON says it."""
-        result = execute(self.schema, parse(text), variable_values=dict(variables), middleware=[self._resolve])
+        # The library takes functions only.
+        def resolve(follow: Any, source: Any, info: GraphQLResolveInfo, **given: Any) -> Any:
+            return self._resolve(follow, source, info, **given)
+
+        result = execute(self.schema, parse(text), variable_values=dict(variables), middleware=[resolve])
         assert isinstance(result, ExecutionResult)
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
@@ -157,7 +168,7 @@ class Reference:
         value = self._value(kind, name, source, given)
         named = get_named_type(info.return_type)
         if isinstance(named, GraphQLEnumType) and value is not None:
-            return named.wrapped_cls(value)  # type: ignore[attr-defined] # Strawberry's enum type has it
+            return named.values[value].value
         return UUID(value) if named.name == "UUID" and value is not None else value
 
     def _value(self, kind: str, name: str, source: Any, given: dict[str, Any]) -> Any:
@@ -229,12 +240,8 @@ class Reference:
 
 def _record(row: Any) -> Record:
     """A row as Python values; ids as text, JSON documents parsed."""
-    record = {key: str(value) if isinstance(value, UUID) or _is_uuid(value) else value for key, value in row.items()}
+    record = {key: str(value) if isinstance(value, UUID) else value for key, value in row.items()}
     for key in ("boundary", "field_revs"):
         if isinstance(record.get(key), str):
             record[key] = orjson.loads(record[key])
     return record
-
-
-def _is_uuid(value: Any) -> bool:
-    return type(value).__name__ == "UUID"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from schema.planner.limits import Limits
 from storage.buckets import Bucket, ObjectStore
 from storage.database import Database
 from storage.embedded import EmbeddedS3
-from storage.faults import PrincipalRevoked, StoreUnavailable
+from storage.faults import PrincipalRevoked
 from storage.principal import Principal, Role, system
 from tests import personas
 from tests.conftest import store_on
@@ -343,21 +344,42 @@ async def test_buckets_are_told_as_they_are_found(office: Office) -> None:
     assert not any(one["problems"] for one in buckets.values())
 
 
-class Gone:
-    """An object store that does not answer."""
-
-    async def inspect(self, **_: Any) -> None:
-        raise StoreUnavailable
-
-    async def ensure_buckets(self) -> None:
-        raise StoreUnavailable
-
-
 @pytest.mark.parametrize("text", ["{ buckets { name } }", "mutation { ensureBuckets { created } }"])
 async def test_a_store_that_is_away_is_said_so(office: Office, text: str) -> None:
-    away = context(office.database, office.principal, store=Gone())
-    answer = await ask(DOOR, away, text)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        store = ObjectStore(
+            f"127.0.0.1:{nobody.getsockname()[1]}",
+            "key",
+            "secret",
+            region="us-east-1",
+            secure=False,
+        )
+        answer = await ask(DOOR, context(office.database, office.principal, store=store), text)
+        store.close()
     assert answer["errors"][0]["extensions"]["code"] == "STORE_UNAVAILABLE"
+
+
+async def test_a_store_that_refuses_is_said_so(office: Office, s3: EmbeddedS3) -> None:
+    store = ObjectStore(
+        s3.endpoint, s3.access_key, "not its secret", region=s3.region, secure=False, prefix="no-"
+    )
+    foreign = context(office.database, office.principal, store=store)
+    answer = await ask(
+        DOOR, foreign, "mutation { ensureBuckets { created refusal { code whatToDo } } }"
+    )
+    store.close()
+    assert answer["data"]["ensureBuckets"]["created"] is None
+    assert answer["data"]["ensureBuckets"]["refusal"]["code"] == "STORE_REFUSED"
+    assert await office.acts() == ["buckets.ensure"]
+
+
+async def test_the_payload_of_a_job_stays_with_the_worker(office: Office) -> None:
+    async with office.database.enter(Role.ADMIN, office.principal) as entered:
+        assert await entered.connection.fetchval("select count(id) from pgqueuer") == 1
+        for closed in ("payload", "headers", "dedupe_key"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await entered.connection.fetch(f"select {closed} from pgqueuer")
 
 
 @pytest.mark.parametrize(

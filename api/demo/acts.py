@@ -1,0 +1,77 @@
+"""The acts of the hour that are nobody's phone: a button is pressed, an officer is moved to another beat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from api.demo.alarms import Alarm, Alarms
+from api.demo.cast import Cast
+from api.demo.hour import Beat
+from api.demo.line import Refused
+
+ASSIGNED = """
+query Zones($id: UUID!) { officer(id: $id) { assignments(first: 200) { scopeId validUntil } } }
+"""
+ASSIGN = """
+mutation Assign($id: UUID!, $scopes: [UUID!]!) {
+  done: assignOfficer(id: $id, scopeIds: $scopes) { refusal { code message } }
+}
+"""
+
+
+@dataclass
+class Acts:
+    """`moved` remembers what was assigned to officers who are on another beat for now."""
+
+    cast: Cast
+    alarms: Alarms
+    say: Callable[[str], None]
+    moved: dict[str, list[str]] = field(default_factory=dict)
+
+    async def play(self, beat: Beat) -> None:
+        """Plays one beat.
+
+        Raises:
+            Refused: the administrator may not.
+        """
+        await getattr(self, f"_{beat.verb}")(**beat.more)
+
+    async def undo(self) -> None:
+        """Gives everybody back what was assigned before, whatever ended the hour."""
+        for badge in list(self.moved):
+            await self._assign_back(badge)
+
+    async def _press(self, pole: int, times: int) -> None:
+        if pole >= len(self.cast.poles):
+            return
+        pressed, began = self.cast.poles[pole], time.monotonic()
+        self.say(f"the button of {pressed.name} is pressed")
+        alert = await pressed.press(times)
+        if alert is not None:
+            self.alarms.raised(Alarm(alert, pressed.code, began, presses=times))
+        camera = self.cast.pole_cameras.get(pressed.id)
+        if camera is not None:
+            await camera.shoot()
+
+    async def _reassign(self, badge: str) -> None:
+        """An officer keeps only one of his zones; the others leave his phone."""
+        officer = self.cast.places.officer_id(badge)
+        rows = (await self.cast.office.ask(ASSIGNED, id=officer))["officer"]["assignments"]
+        held = sorted(row["scopeId"] for row in rows if row["validUntil"] is None)
+        if len(held) > 1:
+            self.moved[badge] = held
+            await self._assign(officer, held[-1:])
+            self.say(f"{self.cast.name_of(badge)} is moved to another beat")
+
+    async def _assign_back(self, badge: str) -> None:
+        held = self.moved.pop(badge, None)
+        if held is not None:
+            await self._assign(self.cast.places.officer_id(badge), held)
+            self.say(f"{self.cast.name_of(badge)} has the old beat again")
+
+    async def _assign(self, officer: str, scopes: list[str]) -> None:
+        done = (await self.cast.office.ask(ASSIGN, id=officer, scopes=scopes))["done"]
+        if done["refusal"] is not None:
+            raise Refused(done["refusal"]["code"], done["refusal"]["message"], 200)

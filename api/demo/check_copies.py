@@ -1,0 +1,106 @@
+"""Whether every phone's copy is what the server has: against a new phone's first fill, against each other, and against
+lists that are read in another way than a pull."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from api.demo.cast import Cast
+from api.demo.finding import Finding
+from api.demo.phone import Phone
+from api.demo.profile import Profile
+from api.demo.replica import SUBJECTS, Replica, Row
+
+ROUNDS = 5
+"""Somebody else may use the same server: copies are compared when nothing has changed between two pulls."""
+
+LISTED = {
+    "incidents": "id scopeId stationId category severity status title description latitude longitude accuracyM "
+    "occurredAt capturedAtRaw receivedAt timeSuspect rev createdAt updatedAt",
+    "alerts": "id scopeId stationId source status drill latitude longitude accuracyM raisedAt timeSuspect presses "
+    "acknowledgedAt closedAt rev updatedAt",
+    "zones": "id code kind name nameTh boundary areaKm2 parentId updatedAt",
+    "cameras": "id code kind name nameTh latitude longitude updatedAt",
+    "posts": "id code name nameTh latitude longitude updatedAt",
+}
+"""What the administrator's lists tell of what phones copy, in the phones' own names."""
+
+
+async def check_copies(cast: Cast, newcomer: Phone) -> list[Finding]:
+    """Compares after a last pull; `newcomer` is a phone on which every officer was just enrolled."""
+    fresh = Finding("each copy = a new phone's first fill", "rows")
+    for phone, profile in _everybody(cast):
+        new = newcomer.profiles[profile.badge]
+        await _settle(profile, new)
+        for subject in SUBJECTS:
+            fresh.expect_rows(
+                f"{phone.name}, {profile.badge}, {subject}",
+                profile.replica.rows[subject],
+                new.replica.rows[subject],
+            )
+        fresh.expect(
+            profile.replica.scopes == new.replica.scopes,
+            f"{phone.name}, {profile.badge}: other scopes than a new phone",
+        )
+    return [fresh, _among_each_other(cast), await _with_lists(cast)]
+
+
+def _everybody(cast: Cast) -> Iterator[tuple[Phone, Profile]]:
+    for phone in cast.phones:
+        for profile in phone.profiles.values():
+            yield phone, profile
+
+
+async def _settle(*profiles: Profile) -> None:
+    for _ in range(ROUNDS):
+        if not sum([await profile.sync() for profile in profiles]):
+            return
+
+
+def _among_each_other(cast: Cast) -> Finding:
+    """What two officers may both see must be the same in both copies."""
+    finding = Finding("copies = each other, scope by scope", "rows")
+    first_seen: dict[str, tuple[str, Replica]] = {}
+    for phone, profile in _everybody(cast):
+        who = f"{phone.name}, {profile.badge}"
+        for scope in sorted(profile.replica.scopes):
+            other, replica = first_seen.setdefault(scope, (who, profile.replica))
+            if other == who:
+                continue
+            for subject in SUBJECTS:
+                finding.expect_rows(
+                    f"{who} against {other}, {subject}",
+                    _of_scope(profile.replica, subject, scope),
+                    _of_scope(replica, subject, scope),
+                )
+    return finding
+
+
+def _of_scope(replica: Replica, subject: str, scope: str) -> dict[str, Row]:
+    return {key: row for key, row in replica.rows[subject].items() if row["scopeId"] == scope}
+
+
+async def _with_lists(cast: Cast) -> Finding:
+    finding = Finding("copies = the administrator's lists", "rows")
+    for subject, fields in LISTED.items():
+        rows = await cast.office.every(subject, fields)
+        listed = {row["id"]: row for row in rows}
+        finding.expect(len(listed) == len(rows), f"the list of {subject} has a row twice")
+        for phone, profile in _everybody(cast):
+            copied = profile.replica.rows[subject]
+            supervisor = phone is cast.control_room
+            wanted = {
+                key: row
+                for key, row in listed.items()
+                # Lists of things do not tell the scope; the supervisor has all of them, others their part.
+                if supervisor
+                or (
+                    row.get("scopeId") in profile.replica.scopes
+                    if "scopeId" in row
+                    else key in copied
+                )
+            }
+            finding.expect_rows(
+                f"{phone.name}, {profile.badge}, {subject}", copied, wanted, fields.split()
+            )
+    return finding

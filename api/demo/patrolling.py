@@ -1,0 +1,190 @@
+"""What officers do with their phones: the beats of the plan, and how they answer a call for help."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+from api.demo.alarms import Alarm, Alarms
+from api.demo.cast import Cast
+from api.demo.hour import Beat
+from api.demo.options import MINUTES
+from api.demo.phone import Phone
+from api.demo.replica import Row
+from patrol import mae_sot
+from patrol.transitions import INCIDENT_STEPS
+from storage.vocabulary import IncidentSeverity, IncidentStatus
+
+Say = Callable[[str], None]
+
+PATIENCE = 10.0
+"""Minutes after the hour in which who answered a call may close it himself."""
+
+
+class NothingThere(Exception):
+    """The phone has no record yet that the beat could be about; it is played a little later."""
+
+
+@dataclass
+class Patrolling:
+    """Plays the beats of the phones. Everything happens on the phone; the network is the phone's own matter."""
+
+    cast: Cast
+    alarms: Alarms
+    say: Say
+    seed: int
+    _answered: set[tuple[str, str, str]] = field(default_factory=set)
+    _due: dict[tuple[str, str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._rng = {
+            phone.name: Random(f"{self.seed}/choice/{phone.name}")  # noqa: S311  # play, not a secret
+            for phone in self.cast.phones
+        }
+
+    def play(self, beat: Beat) -> None:
+        """Plays one beat of a phone.
+
+        Raises:
+            NothingThere: it is to be played later.
+        """
+        phone = self.cast.phones[beat.phone]
+        getattr(self, f"_{beat.verb}")(phone, **beat.more)
+
+    # Signal
+
+    def _lose_signal(self, phone: Phone) -> None:
+        phone.line.disconnect()
+        self.say(f"{phone.name} has no signal")
+
+    def _find_signal(self, phone: Phone) -> None:
+        waiting = sum(len(profile.outbox.unsent()) for profile in phone.profiles.values())
+        phone.line.connect()
+        self.say(f"{phone.name} has signal again, with {waiting} changes to send")
+
+    def _weak(self, phone: Phone, share: float) -> None:
+        phone.line.weakness = share
+
+    def _strong(self, phone: Phone) -> None:
+        phone.line.weakness = 0.0
+
+    def _switch(self, phone: Phone, badge: str) -> None:
+        phone.switch_to(badge)
+        self.say(f"{self.cast.name_of(badge)} takes {phone.name}")
+
+    # Records
+
+    def _report(self, phone: Phone, **incident: Any) -> None:
+        phone.report(**incident)
+
+    def _foreign_report(self, phone: Phone) -> None:
+        template = mae_sot.INCIDENTS[0]
+        phone.report(
+            category=template.category.value,
+            severity=template.severity.value,
+            title=template.title,
+            zoneId=str(uuid4()),
+        )
+        self.say(
+            f"{self.cast.name_of(phone.in_hand)} reports for a zone that is none of the station's"
+        )
+
+    def _follow_up(self, phone: Phone, words: str) -> None:
+        """A report and a change of it before either was sent: version 1 is what the report will become."""
+        template = self._rng[phone.name].choice(mae_sot.INCIDENTS)
+        station = mae_sot.STATION
+        made = phone.report(
+            category=template.category.value,
+            severity=template.severity.value,
+            title=template.title_th,
+            latitude=station.latitude,
+            longitude=station.longitude,
+        )
+        phone.change(made.row_id, 1, description=words)
+
+    def _change(self, phone: Phone, how: str) -> None:
+        row = self._some_incident(phone, lambda row: row["status"] != "CLOSED")
+        phone.change(row["id"], row["rev"], **{how: self._other(phone, row, how)})
+
+    def _contest(self, phone: Phone, **more: Any) -> None:
+        """Two officers set the same field of the same incident, one of them without signal."""
+        other = self.cast.phones[more["with"]]
+        theirs = other.officer.replica.incidents
+        row = self._some_incident(phone, lambda row: row["id"] in theirs)
+        taken = (row["severity"], theirs[row["id"]]["severity"])
+        ours, yours = [one.value for one in IncidentSeverity if one.value not in taken][:2]
+        phone.change(row["id"], row["rev"], severity=ours)
+        if other is not phone:
+            other.change(row["id"], theirs[row["id"]]["rev"], severity=yours)
+        self.say(f"{phone.name} and {other.name} change the same field of one incident")
+
+    def _move_incident(self, phone: Phone) -> None:
+        """The supervisor corrects the zone of an incident, so that it leaves the copies of other officers."""
+        row = self._some_incident(phone, lambda row: row["zoneId"] is not None)
+        zones = sorted(phone.officer.replica.rows["zones"])
+        zone = self._rng[phone.name].choice([one for one in zones if one != row["zoneId"]])
+        phone.change(row["id"], row["rev"], zoneId=zone)
+        self.say(f"{self.cast.name_of(phone.in_hand)} moves an incident to another zone")
+
+    def _some_incident(self, phone: Phone, fits: Callable[[Row], bool]) -> Row:
+        rows = phone.officer.replica.incidents
+        # Ids are made in the order of time, so the choice among them is the same for the same seed.
+        found = [rows[key] for key in sorted(rows) if fits(rows[key])]
+        if not found:
+            raise NothingThere
+        return self._rng[phone.name].choice(found)
+
+    def _other(self, phone: Phone, row: Row, how: str) -> str:
+        rng = self._rng[phone.name]
+        if how == "status":
+            steps = sorted(INCIDENT_STEPS[IncidentStatus(row["status"])])
+            return rng.choice(steps).value
+        if how == "severity":
+            return rng.choice([one.value for one in IncidentSeverity if one != row["severity"]])
+        template = rng.choice(mae_sot.INCIDENTS)
+        return template.description if how == "description" else template.title_th
+
+    # Calls for help
+
+    def _sos(self, phone: Phone) -> None:
+        station = mae_sot.STATION
+        raised = phone.raise_alert(
+            latitude=station.latitude + 0.0003, longitude=station.longitude + 0.0002, accuracyM=8.0
+        )
+        name = self.cast.name_of(phone.in_hand)
+        offline = not phone.line.online
+        self.alarms.raised(Alarm(raised.row_id, name, time.monotonic(), offline))
+        self.say(f"SOS by {name}{', who has no signal' if offline else ''}")
+
+    def answer(self, phone: Phone, minute: float) -> None:
+        """Whoever holds the phone answers the calls that it shows, after a while to think and to arrive."""
+        if not phone.line.online:
+            return
+        late = minute > MINUTES + PATIENCE and phone is self.cast.control_room
+        for alert_id, step in list(self._steps(phone, closes_all=late)):
+            key = (phone.in_hand, alert_id, step)
+            pause = (0.5, 2.5) if step == "ACKNOWLEDGED" else (3.0, 8.0)
+            due = self._due.setdefault(key, minute + self._rng[phone.name].uniform(*pause))
+            if minute >= due and key not in self._answered:
+                self._answered.add(key)
+                phone.answer_alert(alert_id, step)
+
+    def _steps(self, phone: Phone, *, closes_all: bool) -> Iterator[tuple[str, str]]:
+        """The calls of this hour that the officer in hand could answer or close now.
+
+        A responder whose shared phone was taken over cannot close his call; after the hour the control room does.
+        """
+        me = phone.officer.officer["id"]
+        for alert_id, alert in phone.officer.replica.alerts.items():
+            if alert_id not in self.alarms.by_id:
+                continue
+            if alert["status"] == "OPEN" and alert["officerId"] != me:
+                yield alert_id, "ACKNOWLEDGED"
+            elif alert["status"] == "ACKNOWLEDGED" and (
+                closes_all or alert["acknowledgedBy"] == me
+            ):
+                yield alert_id, "CLOSED"

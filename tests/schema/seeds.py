@@ -1,0 +1,103 @@
+"""Rows that make readers err: equal order values, tombstones, missing relations, relations out of scope."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from storage.vocabulary import (
+    AlertStatus,
+    CameraKind,
+    IncidentCategory,
+    IncidentSeverity,
+    IncidentStatus,
+    ZoneKind,
+)
+from tests.world import World, now
+
+
+async def fill(world: World, seed: int = 1, rows: int = 30) -> None:
+    """Adds rows in and out of the market officer's scope; she also has a gate that lies in the market."""
+    chance = Random(seed)
+    hour = now().replace(minute=0, second=0, microsecond=0)
+    gate = await world.add_zone("Gate", "ประตู", parent=world.market, kind=ZoneKind.COMMUNITY)
+    gone = await world.add_zone("Market", parent=world.market)
+    await world.change("update zone set deleted_at = now() where id = $1", gone)
+    zones = [world.market, gate, world.temple, gone]
+    for _ in range(rows // 2):
+        camera = await world.add_camera(
+            chance.choice(zones), kind=chance.choice(list(CameraKind)), name=chance.choice(["กล้อง ก", "North", "north"])
+        )
+        if chance.random() < 0.3:
+            # A relation that points out of the scope: it may not be followed.
+            await world.change("update camera set zone_id = $2 where id = $1", camera, chance.choice(zones))
+        if chance.random() < 0.2:
+            await world.change("update camera set deleted_at = now() where id = $1", camera)
+        if chance.random() < 0.6:
+            await add_picture(world, camera, ready=chance.random() < 0.7)
+    for _ in range(rows):
+        incident = await world.add_incident(
+            chance.choice(zones),
+            chance.choice([world.kanya, world.prasert]),
+            category=chance.choice(list(IncidentCategory)),
+            severity=chance.choice(list(IncidentSeverity)),
+            status=chance.choice(list(IncidentStatus)),
+            title=chance.choice(["Theft", "ลักทรัพย์", 'Quote " and \\ and \n']),
+            occurred_at=hour - timedelta(hours=chance.randrange(4), microseconds=chance.choice([0, 0, 1])),
+            **chance.choice([{}, {"latitude": None, "longitude": None}, {"accuracy_m": 8.5}]),
+        )
+        if chance.random() < 0.15:
+            await world.change("update incident set deleted_at = now() where id = $1", incident)
+    for number in range(rows // 4):
+        await add_alert(world, chance, chance.choice(zones), hour - timedelta(minutes=number // 2))
+    await world.change("insert into officer_state (officer_id, on_duty) values ($1, true)", world.kanya)
+
+
+async def add_picture(world: World, camera: UUID, *, ready: bool = True) -> UUID:
+    """The last picture of a camera, with its file."""
+    row = await world.row("select scope_id from camera where id = $1", camera)
+    file, picture = uuid7(), uuid7()
+    digest = picture.bytes * 2
+    await world.store(
+        "stored_object", id=file, scope_id=row["scope_id"], bucket="snapshots", key=str(file), size_bytes=2**40,
+        sha256=digest, content_type="image/jpeg", state="READY",
+    )  # fmt: skip
+    await world.store(
+        "snapshot", id=picture, camera_id=camera, scope_id=row["scope_id"], object_id=file, sha256=digest,
+        taken_at=now() - timedelta(hours=2), width=1280, height=720,
+        **({"thumb_320_key": f"{picture}/320", "thumb_960_key": f"{picture}/960", "ready_at": now()} if ready else {}),
+    )  # fmt: skip
+    await world.change(
+        "insert into camera_state (camera_id, scope_id, last_seen_at, last_snapshot_id) values ($1, $2, now(), $3)",
+        camera, row["scope_id"], picture,
+    )  # fmt: skip
+    return picture
+
+
+async def add_alert(world: World, chance: Random, zone: UUID, raised_at: Any) -> UUID:
+    """A call for help with two steps, each with people who were called."""
+    by_post = chance.random() < 0.4
+    alert = await world.store(
+        "sos_alert", scope_id=zone, station_id=world.station, zone_id=zone, source="POST" if by_post else "OFFICER",
+        status=AlertStatus.CLOSED.value if by_post else chance.choice(list(AlertStatus)).value,
+        post_id=world.post if by_post else None, officer_id=None if by_post else world.kanya, raised_at=raised_at,
+        captured_at_raw="2026", received_at=raised_at, acknowledged_by=chance.choice([None, world.somkid]),
+    )  # fmt: skip
+    for number in range(2):
+        step = await world.store(
+            "sos_step", alert_id=alert, scope_id=zone, number=number, target="ON_DUTY", due_at=raised_at
+        )
+        for officer in chance.sample([world.kanya, world.somkid, world.prasert], 2):
+            session = await world.store(
+                "session", device_id=await world.add_device(), officer_id=officer, expires_at=now() + timedelta(days=1)
+            )
+            phone = await world.store("installation", session_id=session, kind="FID", address=str(session))
+            await world.store(
+                "sos_recipient", alert_id=alert, step_id=step, scope_id=zone, officer_id=officer, installation_id=phone,
+                outcome="ACCEPTED", attempted_at=raised_at + timedelta(seconds=chance.randrange(2)),
+            )  # fmt: skip
+    return alert
