@@ -30,9 +30,15 @@ _QUIET = ("uvicorn.access", "httpx", "httpcore", "urllib3", "google", "websocket
 
 
 def configure_logs(
-    log_format: Literal["json", "console"], level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["json", "console"],
+    level: Literal["debug", "info", "warning", "error"],
+    *,
+    for_good: bool = True,
 ) -> None:
-    """Sends the log of this process, libraries included, to standard error."""
+    """Sends the log of this process, libraries included, to standard error.
+
+    `for_good` lets loggers keep what they find at their first line, which a server's many lines gain from.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -67,7 +73,7 @@ def configure_logs(
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=for_good,
     )
 
 

@@ -65,6 +65,7 @@ class Door:
 
         Raises:
             Problem: the request was refused before anything ran.
+            RequestErrors: so it was, with errors that name places in the text.
         """
         if operation.is_query:
             return await self._query(operation, variables, context)

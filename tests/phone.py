@@ -11,12 +11,14 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from api.trusted import OPERATIONS
+from patrol.faults import problem_behind
 from patrol.keys import KeySet
 from patrol.sync.subjects import SUBJECTS
 from schema.context import Change, Context
 from schema.door import Door
 from schema.planner import RequestErrors
 from storage.database import Database
+from storage.faults import StorageFault
 from storage.principal import Principal
 from tests.world import now
 
@@ -59,6 +61,11 @@ async def ask(door: Door, context: Context, text: str, **variables: Any) -> dict
         return orjson.loads(await door.execute(operation, variables, context))
     except RequestErrors as refused:
         return {"errors": refused.errors}
+    except StorageFault as fault:
+        # As the transports tell it.
+        problem = problem_behind(fault)
+        assert problem is not None
+        return {"errors": [{"message": problem.message, "extensions": problem.as_extensions()}]}
 
 
 @dataclass

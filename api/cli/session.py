@@ -30,7 +30,7 @@ def settings() -> Settings:
     from api.settings import load_settings
 
     loaded = load_settings()
-    configure_logs("console", "error")
+    configure_logs("console", "error", for_good=False)
     return loaded
 
 

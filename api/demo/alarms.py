@@ -12,15 +12,13 @@ from api.fake_firebase import Arrival, FakeFirebase
 
 @dataclass
 class Alarm:
-    """One call for help. Times are `time.monotonic()`; `offline` when it was raised without signal,
-    `must_ring` when the server has a push service."""
+    """One call for help. Times are `time.monotonic()`; `offline` when it was raised without signal."""
 
     id: str
     by: str
     raised_at: float
     offline: bool = False
     presses: int = 1
-    must_ring: bool = False
     heard_at: float | None = None
     accepted_at: float | None = None
     accepted: int = 0

@@ -104,7 +104,7 @@ def _redacted(
     open_: set[str] = set()
     for row in rows:
         zone = row["id"] if subject == "zones" else (row["zone"] or {}).get("id")
-        grant = grants.get(zone)
+        grant = grants.get(str(zone))
         if grant is None:
             continue
         if subject == "zones":

@@ -91,7 +91,7 @@ def _shown(phones: int) -> list[Beat]:
     first, second, last = 0, min(1, phones - 1), phones - 1
     return [
         Beat(8, verb="press", more={"pole": 0, "times": 3}),
-        Beat(15.5, second, "sos"),
+        Beat(27, second, "sos"),
         *_without_signal(last, 33, 38),
         Beat(34.5, last, "sos"),
         Beat(20, second, "foreign_report"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +34,7 @@ def decode(
         if made_for != order:
             raise CursorInvalid(f"The cursor belongs to the order {made_for}, not to {order}.")
         return _typed(value, kind), UUID(key) if isinstance(key_kind, Uuid) else _counted(int(key))
-    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error) as error:
         raise CursorInvalid from error
 
 
@@ -44,7 +44,7 @@ def _typed(value: Any, kind: TypeEngine[Any]) -> Any:
         at = datetime.fromisoformat(value)
         if at.tzinfo is None:
             raise ValueError("not an instant")
-        return at
+        return at.astimezone(UTC)
     if isinstance(impl, Float | Integer):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError("not a number")

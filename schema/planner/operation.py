@@ -37,8 +37,11 @@ PLANS = 64
 """How many combinations of @skip and @include an operation keeps plans for."""
 
 
-class RequestErrors(OperationInvalid):
-    """The operation does not fit the contract; `errors` are GraphQL errors, ready to be encoded."""
+class RequestErrors(Exception):
+    """The operation does not fit the contract; `errors` are GraphQL errors, ready to be encoded.
+
+    Each has a code of the catalogue; this class has none, since it is no entry of it.
+    """
 
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         super().__init__(errors[0]["message"])
@@ -237,7 +240,8 @@ class Operations:
 
         Raises:
             OperationTooCostly: over a limit.
-            OperationInvalid: not GraphQL, or (`RequestErrors`) not of this contract.
+            OperationInvalid: not GraphQL.
+            RequestErrors: not of this contract.
         """
         key = (text, name)
         if key in self._known:

@@ -14,6 +14,7 @@ import sys
 import sysconfig
 import threading
 import time
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,6 +34,7 @@ REGION = "us-east-1"
 
 _COMPONENTS = ("master", "volume", "filer", "s3", "admin")
 _POLL_SECONDS = 0.03
+_PROBE_BUCKET = "ready-check"
 _ATTEMPTS = 4
 
 # A clean stop takes about one second. Now and then the server waits for a connection that was
@@ -204,7 +206,7 @@ class EmbeddedS3:
                 if not self._child.alive:
                     raise self._child.failure("stopped while starting")
                 try:
-                    client.list_buckets()
+                    _write_and_read(client)
                 except (MinioException, HTTPError):
                     if time.monotonic() > deadline:
                         raise self._child.failure("did not become ready in time") from None
@@ -225,6 +227,16 @@ class EmbeddedS3:
                     for path in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # noqa: S108  # fixed there
                         path.unlink(missing_ok=True)
             self._has_ports = False
+
+
+def _write_and_read(client: Minio) -> None:
+    """Lists answer before the volumes have reported to their master, and reads then fail: only bytes prove readiness."""
+    if not client.bucket_exists(_PROBE_BUCKET):
+        client.make_bucket(_PROBE_BUCKET)
+    client.put_object(_PROBE_BUCKET, "ready", BytesIO(b"ready"), 5)
+    client.get_object(_PROBE_BUCKET, "ready").close()
+    client.remove_object(_PROBE_BUCKET, "ready")
+    client.remove_bucket(_PROBE_BUCKET)
 
 
 def _program() -> Path:

@@ -62,10 +62,16 @@ class Maker:
             parts.append(text)
             lists += below + 1
         if self.chance(8):
-            parts.append(self.draw(st.sampled_from(["__typename", 'kind: __type(name: "Zone") { name kind }'])))
+            parts.append(
+                self.draw(
+                    st.sampled_from(["__typename", 'kind: __type(name: "Zone") { name kind }'])
+                )
+            )
         declared = f"({', '.join(self.declared)})" if self.declared else ""
         texts = [f"query{declared} {{ {' '.join(parts)} }}"]
-        texts += [f"fragment {name} on {kind} {body}" for name, (kind, body, _) in self.fragments.items()]
+        texts += [
+            f"fragment {name} on {kind} {body}" for name, (kind, body, _) in self.fragments.items()
+        ]
         return Made("\n".join(texts), self.variables, lists)
 
     def chance(self, of: int) -> bool:
@@ -79,7 +85,11 @@ class Maker:
     def selections(self, kind: GraphQLObjectType, depth: int, root: str = "") -> tuple[str, int]:
         parts: list[str] = []
         lists = 0
-        names = [name for name, one in kind.fields.items() if depth or is_leaf_type(get_named_type(one.type))]
+        names = [
+            name
+            for name, one in kind.fields.items()
+            if depth or is_leaf_type(get_named_type(one.type))
+        ]
         for _ in range(self.draw(st.integers(1, 4))):
             if self.chance(6):
                 text, below = self.fragment(kind, depth, root)
@@ -93,7 +103,9 @@ class Maker:
         return "{ " + " ".join(parts) + " }", lists
 
     def fragment(self, kind: GraphQLObjectType, depth: int, root: str) -> tuple[str, int]:
-        fitting = [name for name, (on, *_) in self.fragments.items() if on == kind.name and not root]
+        fitting = [
+            name for name, (on, *_) in self.fragments.items() if on == kind.name and not root
+        ]
         if fitting and self.chance(3):
             name = self.draw(st.sampled_from(fitting))
             return f"...{name}{self.condition()}", self.fragments[name][2]
@@ -157,7 +169,9 @@ class Maker:
 
     def sure(self, name: str, kind: Any, root: str) -> Any:
         if isinstance(kind, GraphQLList):
-            return [self.json(name, kind.of_type, root) for _ in range(self.draw(st.integers(0, 2)))]
+            return [
+                self.json(name, kind.of_type, root) for _ in range(self.draw(st.integers(0, 2)))
+            ]
         if is_enum_type(kind):
             return self.draw(st.sampled_from(list(kind.values)))
         if name == "first":

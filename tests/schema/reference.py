@@ -104,13 +104,19 @@ class Reference:
     """What one officer's phone must be answered."""
 
     def __init__(
-        self, schema: strawberry.Schema, tables: Mapping[str, Rows], officer: UUID, scopes: Iterable[UUID]
+        self,
+        schema: strawberry.Schema,
+        tables: Mapping[str, Rows],
+        officer: UUID,
+        scopes: Iterable[UUID],
     ) -> None:
         self.schema = schema._schema
         self.officer = str(officer)
         held = {str(scope) for scope in scopes}
         [me] = [row for row in tables["officer"] if row["id"] == self.officer]
-        colleagues = {row["id"] for row in tables["officer"] if row["station_id"] == me["station_id"]}
+        colleagues = {
+            row["id"] for row in tables["officer"] if row["station_id"] == me["station_id"]
+        }
         self.tables = {
             name: [
                 row
@@ -124,19 +130,29 @@ class Reference:
 
     @classmethod
     async def load(
-        cls, schema: strawberry.Schema, owner: asyncpg.Connection, officer: UUID, scopes: Iterable[UUID]
+        cls,
+        schema: strawberry.Schema,
+        owner: asyncpg.Connection,
+        officer: UUID,
+        scopes: Iterable[UUID],
     ) -> Reference:
         """Reads every table whole, past all policies."""
-        tables = {name: [_record(row) for row in await owner.fetch(f"select * from {name}")] for name in TABLES}
+        tables = {
+            name: [_record(row) for row in await owner.fetch(f"select * from {name}")]
+            for name in TABLES
+        }
         return cls(schema, tables, officer, scopes)
 
     def answer(self, text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The answer as JSON says it."""
+
         # The library takes functions only.
         def resolve(follow: Any, source: Any, info: GraphQLResolveInfo, **given: Any) -> Any:
             return self._resolve(follow, source, info, **given)
 
-        result = execute(self.schema, parse(text), variable_values=dict(variables), middleware=[resolve])
+        result = execute(
+            self.schema, parse(text), variable_values=dict(variables), middleware=[resolve]
+        )
         assert isinstance(result, ExecutionResult)
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
@@ -148,7 +164,9 @@ class Reference:
         """All rows of a root list, in its order."""
         kind = LISTS[name]
         rows = [
-            row for row in self.tables[kind.table] if row["deleted_at"] is None and kind.matches(row, given)
+            row
+            for row in self.tables[kind.table]
+            if row["deleted_at"] is None and kind.matches(row, given)
         ]
         return sorted(rows, key=itemgetter(kind.column, "id"), reverse=kind.descending)
 
@@ -164,7 +182,9 @@ class Reference:
         name, kind = info.field_name, info.parent_type.name
         if name.startswith("__") or kind.startswith("__"):
             return follow(source, info, **given)
-        given = {key: str(value) if isinstance(value, UUID) else value for key, value in given.items()}
+        given = {
+            key: str(value) if isinstance(value, UUID) else value for key, value in given.items()
+        }
         value = self._value(kind, name, source, given)
         named = get_named_type(info.return_type)
         if isinstance(named, GraphQLEnumType) and value is not None:

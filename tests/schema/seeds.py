@@ -30,11 +30,15 @@ async def fill(world: World, seed: int = 1, rows: int = 30) -> None:
     zones = [world.market, gate, world.temple, gone]
     for _ in range(rows // 2):
         camera = await world.add_camera(
-            chance.choice(zones), kind=chance.choice(list(CameraKind)), name=chance.choice(["กล้อง ก", "North", "north"])
+            chance.choice(zones),
+            kind=chance.choice(list(CameraKind)),
+            name=chance.choice(["กล้อง ก", "North", "north"]),
         )
         if chance.random() < 0.3:
             # A relation that points out of the scope: it may not be followed.
-            await world.change("update camera set zone_id = $2 where id = $1", camera, chance.choice(zones))
+            await world.change(
+                "update camera set zone_id = $2 where id = $1", camera, chance.choice(zones)
+            )
         if chance.random() < 0.2:
             await world.change("update camera set deleted_at = now() where id = $1", camera)
         if chance.random() < 0.6:
@@ -47,14 +51,17 @@ async def fill(world: World, seed: int = 1, rows: int = 30) -> None:
             severity=chance.choice(list(IncidentSeverity)),
             status=chance.choice(list(IncidentStatus)),
             title=chance.choice(["Theft", "ลักทรัพย์", 'Quote " and \\ and \n']),
-            occurred_at=hour - timedelta(hours=chance.randrange(4), microseconds=chance.choice([0, 0, 1])),
+            occurred_at=hour
+            - timedelta(hours=chance.randrange(4), microseconds=chance.choice([0, 0, 1])),
             **chance.choice([{}, {"latitude": None, "longitude": None}, {"accuracy_m": 8.5}]),
         )
         if chance.random() < 0.15:
             await world.change("update incident set deleted_at = now() where id = $1", incident)
-    for number in range(rows // 4):
+    for number in range(rows // 2):
         await add_alert(world, chance, chance.choice(zones), hour - timedelta(minutes=number // 2))
-    await world.change("insert into officer_state (officer_id, on_duty) values ($1, true)", world.kanya)
+    await world.change(
+        "insert into officer_state (officer_id, on_duty) values ($1, true)", world.kanya
+    )
 
 
 async def add_picture(world: World, camera: UUID, *, ready: bool = True) -> UUID:
@@ -89,13 +96,23 @@ async def add_alert(world: World, chance: Random, zone: UUID, raised_at: Any) ->
     )  # fmt: skip
     for number in range(2):
         step = await world.store(
-            "sos_step", alert_id=alert, scope_id=zone, number=number, target="ON_DUTY", due_at=raised_at
+            "sos_step",
+            alert_id=alert,
+            scope_id=zone,
+            number=number,
+            target="ON_DUTY",
+            due_at=raised_at,
         )
         for officer in chance.sample([world.kanya, world.somkid, world.prasert], 2):
             session = await world.store(
-                "session", device_id=await world.add_device(), officer_id=officer, expires_at=now() + timedelta(days=1)
+                "session",
+                device_id=await world.add_device(),
+                officer_id=officer,
+                expires_at=now() + timedelta(days=1),
             )
-            phone = await world.store("installation", session_id=session, kind="FID", address=str(session))
+            phone = await world.store(
+                "installation", session_id=session, kind="FID", address=str(session)
+            )
             await world.store(
                 "sos_recipient", alert_id=alert, step_id=step, scope_id=zone, officer_id=officer, installation_id=phone,
                 outcome="ACCEPTED", attempted_at=raised_at + timedelta(seconds=chance.randrange(2)),

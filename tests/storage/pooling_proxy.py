@@ -61,10 +61,10 @@ class PoolingProxy:
                 # What follows at once belongs together: a Parse has no answer before its Sync.
                 if kind not in (b"Q", b"S", b"H"):
                     continue
-                if await self._relay(held[0], writer, flushed=kind == b"H"):
-                    if not self._whole_sessions:
-                        self._idle.append(held)
-                        held = None
+                outside = await self._relay(held[0], writer, flushed=kind == b"H")
+                if outside and not self._whole_sessions:
+                    self._idle.append(held)
+                    held = None
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:

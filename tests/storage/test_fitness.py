@@ -8,8 +8,9 @@ import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -75,35 +76,52 @@ async def test_behind_such_a_proxy_one_principal_would_reach_another(login_url: 
             await second.close()
 
 
-@pytest.fixture
-def pgbouncer(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Addresses through a real pgbouncer, by pool mode."""
-    program = shutil.which("pgbouncer")
-    if program is None:
-        pytest.skip("pgbouncer is not installed")
-    sockets = Path(parse_qs(urlsplit(postgres.url).query)["host"][0])
-    # As root it refuses to run, and only the server's own account may enter its socket directory.
-    account = sockets.owner()
-    running, addresses = [], {}
-    for mode in ("transaction", "session", "statement"):
+@dataclass(frozen=True)
+class Bouncer:
+    """A real pgbouncer before a server at a TCP port of this machine."""
+
+    process: subprocess.Popen[bytes]
+    config: Path
+    url: str
+
+    @classmethod
+    def start(cls, program: str, mode: str, server_port: int | None) -> Bouncer:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        config = Path(f"/tmp/patrol-pgbouncer-{port}.ini")  # noqa: S108  # readable by that account
+        config = Path(f"/tmp/patrol-pgbouncer-{port}.ini")  # noqa: S108  # readable by its account
         config.write_text(
-            f"[databases]\n* = host={sockets} user=postgres\n"
+            f"[databases]\n* = host=127.0.0.1 port={server_port} user=postgres\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
             f"auth_type = any\npool_mode = {mode}\n"
         )
         config.chmod(0o644)
-        command = [program, "-q", *(["-u", account] if os.geteuid() == 0 else []), str(config)]
-        running.append((subprocess.Popen(command), config))
-        addresses[mode] = f"postgresql://postgres@127.0.0.1:{port}"
-    yield addresses
-    for process, config in running:
-        process.terminate()
-        process.wait(10)
-        config.unlink()
+        account = ["-u", "nobody"] if os.geteuid() == 0 else []
+        process = subprocess.Popen([program, "-q", *account, str(config)])
+        return cls(process, config, f"postgresql://postgres@127.0.0.1:{port}/any")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        self.config.unlink()
+
+
+@pytest.fixture
+async def pgbouncers(fresh_database_url: str) -> AsyncIterator[dict[str, str]]:
+    """Addresses of this test's database through real pgbouncers, by pool mode."""
+    program = shutil.which("pgbouncer")
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    # It refuses to run as root, and no other account may enter the server's socket directory: so by TCP.
+    async with PoolingProxy(fresh_database_url, whole_sessions=True).running() as direct:
+        port = urlsplit(direct).port
+        modes = ("transaction", "session", "statement")
+        running = {
+            mode: await asyncio.to_thread(Bouncer.start, program, mode, port) for mode in modes
+        }
+        yield {mode: bouncer.url for mode, bouncer in running.items()}
+        for bouncer in running.values():
+            await asyncio.to_thread(bouncer.stop)
 
 
 async def reached(url: str) -> str:
@@ -120,13 +138,10 @@ async def reached(url: str) -> str:
                 return url
 
 
-async def test_a_real_pgbouncer_is_judged_by_its_pool_mode(
-    pgbouncer: dict[str, str], fresh_database_url: str
-) -> None:
-    name = urlsplit(fresh_database_url).path
+async def test_a_real_pgbouncer_is_judged_by_its_pool_mode(pgbouncers: dict[str, str]) -> None:
     refused = {
-        mode: bool([one for one in await unfit(await reached(url) + name) if PROXY in one])
-        for mode, url in pgbouncer.items()
+        mode: any(PROXY in refusal for refusal in await unfit(await reached(url)))
+        for mode, url in pgbouncers.items()
     }
     assert refused == {"transaction": True, "statement": True, "session": False}
 
@@ -220,25 +235,18 @@ async def test_the_owner_of_the_tables_is_warned_about(
 
 
 @pytest.fixture
-def standby(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[str]:
+def standby(tmp_path: Path) -> Iterator[str]:
     """The address of a server that only recovers."""
+    programs = os.environ.get("PATROL_TEST_POSTGRES_BIN")
     with EmbeddedPostgres(
-        tmp_path / "standby",
-        bin_dir=_programs(postgres),
-        fast_for_tests=True,
+        tmp_path, bin_dir=Path(programs) if programs else None, fast_for_tests=True
     ) as server:
-        cluster = tmp_path / "standby" / "postgres" / "cluster"
         server.stop()
-        signal_file = cluster / "standby.signal"
-        signal_file.touch()
-        shutil.chown(signal_file, cluster.owner(), cluster.group())
+        cluster = tmp_path / "postgres" / "cluster"
+        (cluster / "standby.signal").touch()
+        shutil.chown(cluster / "standby.signal", cluster.owner(), cluster.group())
         server.start()
         yield server.url
-
-
-def _programs(_: EmbeddedPostgres) -> Path | None:
-    programs = os.environ.get("PATROL_TEST_POSTGRES_BIN")
-    return Path(programs) if programs else None
 
 
 @pytest.mark.oldest
