@@ -31,6 +31,7 @@ class Machine:
         self._given = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
         self._postgres = None if settings.database_url else EmbeddedPostgres(self.directory)
         self._s3 = None if settings.s3_url else EmbeddedS3(self.directory)
+        self._others: list[EmbeddedPostgres | EmbeddedS3] = []
 
     @property
     def directory(self) -> Path:
@@ -53,7 +54,7 @@ class Machine:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             with ThreadPoolExecutor(max(1, len(wanted))) as pool:
-                for starting in [pool.submit(one.start) for one in wanted]:
+                for starting in [pool.submit(self._start, one) for one in wanted]:
                     starting.result()
         except BaseException:
             self.stop()
@@ -64,8 +65,16 @@ class Machine:
         """Ends what was started; harmless when nothing was."""
         with ThreadPoolExecutor(2) as pool:
             for one in (self._postgres, self._s3):
-                if one is not None:
+                if one is not None and one not in self._others:
                     pool.submit(one.stop)
+
+    def _start(self, one: EmbeddedPostgres | EmbeddedS3) -> None:
+        try:
+            one.start()
+        except DirectoryInUse:
+            # Another process runs it: our stop must not tidy up behind that one's back.
+            self._others.append(one)
+            raise
 
     def publish(self, settings: Settings, address: str, start: str) -> None:
         """Lets our processes begin and other commands find the servers; the file holds credentials and is private."""

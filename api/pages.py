@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
 from api.settings import PREFIX, Settings
 from patrol.errors import GROUPS, Problem, catalogue
 from storage.faults import StorageFault
@@ -66,17 +68,28 @@ def errors_page() -> str:
 
 
 def settings_page() -> str:
-    """Every setting with its default."""
+    """Every setting with its default and its limits."""
     rows = []
     for name, field in Settings.model_fields.items():
         default = field.default
         shown = "" if default is None else f"`{default}`"
-        rows.append((f"`{PREFIX}{name.upper()}`", shown, field.description or ""))
+        rows.append(
+            (f"`{PREFIX}{name.upper()}`", shown, f"{field.description or ''}{_limits(field)}")
+        )
     return (
         f"{MADE}\n# Settings\n\n"
         "Every setting is an environment variable. An empty one counts as not set. `patrol check` says what is wrong "
-        "with them.\n\n" + _table(("Setting", "Default", "Meaning"), rows)
+        "with them, also with a name that is none of these.\n\n"
+        + _table(("Setting", "Default", "Meaning"), rows)
     )
+
+
+def _limits(field: FieldInfo) -> str:
+    lowest = [one.ge for one in field.metadata if hasattr(one, "ge")]
+    highest = [one.le for one in field.metadata if hasattr(one, "le")]
+    if lowest and highest:
+        return f" From {lowest[0]} to {highest[0]}."
+    return f" At least {lowest[0]}." if lowest else ""
 
 
 def _first_line(described: type[Problem | StorageFault]) -> str:

@@ -11,11 +11,11 @@ from uuid import UUID
 
 import asyncpg
 
-from storage.faults import DatabaseUnavailable, PrincipalRevoked
+from storage.faults import DatabaseUnavailable, PrincipalRevoked, StorageFault
 from storage.principal import Principal, Role
 
 _GONE = (
-    OSError,
+    TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
 )
@@ -109,11 +109,11 @@ class Database:
                 raise PrincipalRevoked
             yield Entered(connection, tuple(row["scopes"]))
             healthy = True
-        except _GONE as error:
-            raise DatabaseUnavailable("PostgreSQL cannot be reached.") from error
-        except Exception:
+        except Exception as error:
             # A statement that failed left the session usable; the open transaction is rolled back at release.
-            healthy = not connection.is_closed()
+            healthy = not connection.is_closed() and not isinstance(error, _GONE)
+            if not healthy and not isinstance(error, StorageFault):
+                raise DatabaseUnavailable("PostgreSQL cannot be reached.") from error
             raise
         finally:
             if not healthy:

@@ -117,5 +117,6 @@ class DoorEngine:
                 AUDIT,
                 f"{self.door.name}.read",
                 name.value if name else "",
-                orjson.dumps(detail).decode(),
+                # No JSON of the database holds a NUL; a read with one is refused later, and logged all the same.
+                orjson.dumps(detail).decode().replace("\\u0000", "\\ufffd"),
             )

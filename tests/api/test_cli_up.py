@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from api.cli.exits import Exit
-from tests.api.cli_support import CommandLine, Done, environment
+from tests.api.cli_support import CommandLine, environment
 
 START_SECONDS = 90.0
 COMMAND = re.compile(r"^  curl(?:.*\\\n)*.*$", re.MULTILINE)
@@ -113,12 +113,14 @@ async def answers(url: str) -> bool:
 
 async def until_ready(address: str) -> None:
     async with asyncio.timeout(30):
-        while not await answers(f"{address}/readyz"):
+        while not await answers(f"{address}/readyz"):  # noqa: ASYNC110  # another process's state
             await asyncio.sleep(0.05)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the printed commands need curl")
 async def test_what_up_prints_works_when_pasted_and_survives_a_kill(tmp_path: Path) -> None:
+    # So deep that the database's socket lives elsewhere, which a second start beside it must not take away.
+    tmp_path = tmp_path / ("deep" * 12) / ("deeper" * 4)
     patrol = CommandLine({"data_dir": str(tmp_path)})
     async with up(tmp_path) as first:
         token = re.search(r"sat_\S{43}", first.text)
@@ -134,9 +136,10 @@ async def test_what_up_prints_works_when_pasted_and_survives_a_kill(tmp_path: Pa
         # A command beside it uses the servers that run.
         assert "MST-002" in await patrol.ok("officer", "list")
         assert (await patrol("check")).code == Exit.DONE
-        beside: Done = await patrol("up", "--port", "0")
+        beside = await patrol("up", "--port", "0")
         assert beside.code == Exit.UNREACHABLE
-        assert "is in use by process" in beside.err.splitlines()[-2]
+        assert "is in use by process" in beside.err.splitlines()[-1]
+        assert "MST-002" in await patrol.ok("officer", "list")
 
         for process in first.tree():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -153,7 +156,7 @@ async def test_what_up_prints_works_when_pasted_and_survives_a_kill(tmp_path: Pa
         everybody = second.tree()
         assert len(everybody) > 4
         assert await second.end(signal.SIGINT) == 0
-        gone, alive = await asyncio.to_thread(psutil.wait_procs, everybody, 10)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, everybody, 10)
         assert alive == []
 
 
@@ -169,7 +172,7 @@ async def test_a_child_that_dies_is_started_again_and_a_killed_parent_takes_all_
 
         everybody = running.tree()
         assert await running.end(signal.SIGKILL) == -signal.SIGKILL
-        gone, alive = await asyncio.to_thread(psutil.wait_procs, everybody, 30)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, everybody, 30)
         assert [one.name() for one in alive] == []
 
 
@@ -200,5 +203,5 @@ async def test_an_early_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     await process.stderr.read()
     assert await asyncio.wait_for(process.wait(), 60) == 0
-    gone, alive = await asyncio.to_thread(psutil.wait_procs, children, 20)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, children, 20)
     assert alive == []

@@ -6,7 +6,6 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,14 +37,16 @@ DOOR = phone_door()
 ROOTS = ("zones", "cameras", "incidents", "incident", "alerts", "alert", "me")
 
 
-@dataclass(repr=False)
 class Station:
     """A filled station that all tests of this module only read, or add to where they say so."""
 
-    world: World
-    context: Context
-    owner: asyncpg.Connection
-    reference: Reference
+    def __init__(
+        self, world: World, context: Context, owner: asyncpg.Connection, reference: Reference
+    ) -> None:
+        self.world = world
+        self.context = context
+        self.owner = owner
+        self.reference = reference
 
 
 @pytest.fixture(scope="module")
