@@ -16,6 +16,8 @@ import uvicorn
 from api.listening import address_of, bound_socket
 from api.services import Services, running
 from api.settings import Settings
+from api.stores import require_fit_store
+from storage.faults import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +66,7 @@ async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
     sock = bound_socket(settings.host, settings.port)
     try:
         async with running(settings) as services:
+            await _examine_store(services)
             server = _Server(
                 uvicorn.Config(
                     create_app(services),
@@ -87,11 +90,20 @@ async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         sock.close()
 
 
+async def _examine_store(services: Services) -> None:
+    """Refuses buckets that cannot keep evidence. A store that is away is told by /readyz, and may come back."""
+    try:
+        await require_fit_store(services.store)
+    except StoreUnavailable as fault:
+        log.warning("store_not_examined", reason=fault.message)
+
+
 async def work(settings: Settings, *, ready: Callable[[], None]) -> None:
     """Runs jobs until SIGINT or SIGTERM; running jobs may finish, and what is cut off runs again elsewhere."""
     from api.worker import worker_of
 
     async with running(settings) as services:
+        await _examine_store(services)
         worker = worker_of(services)
         with _told_to_stop(worker.stop):
             announcing = asyncio.create_task(_announce(worker.started, ready))

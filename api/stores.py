@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from api.settings import Settings, SettingsWrong
 from storage.buckets import ObjectStore
+from storage.faults import StoreRefused
 
 
 def store_of(settings: Settings) -> ObjectStore:
@@ -31,3 +32,9 @@ def store_of(settings: Settings) -> ObjectStore:
         )
     except ValueError as error:
         raise SettingsWrong(f"The store's settings cannot be used: {error}.") from error
+
+
+async def require_fit_store(store: ObjectStore) -> None:
+    """Raises StoreRefused with everything that is wrong with the buckets, above all missing versions and locks."""
+    if problems := await store.problems():
+        raise StoreRefused(" ".join(problems))

@@ -248,6 +248,12 @@ class FieldConflict(Conflict):
     )
 
 
+class LastSigningKey(Conflict):
+    """No other key signs now."""
+
+    what_to_do = "Run `patrol keys rotate` first and wait for its overlap."
+
+
 class SequenceReused(Conflict):
     """This sequence number was already used for other content, as a cloned phone would."""
 

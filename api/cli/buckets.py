@@ -19,12 +19,15 @@ def register(app: typer.Typer) -> None:
 @plainly
 def buckets(
     json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    make: Annotated[
+        bool, typer.Option("--make", help="First create those that are missing, with their locks.")
+    ] = False,
 ) -> None:
     """List the buckets: objects, bytes, versioning, lock, retention, and what is wrong with them."""
     from api.machine import servers
 
     with servers(settings(), store=True, note=note) as addressed:
-        reports = run(_inspect(addressed))
+        reports = run(_inspect(addressed, make=make))
     if json:
         from dataclasses import asdict
 
@@ -53,11 +56,14 @@ def buckets(
             note(problem)
 
 
-async def _inspect(addressed: Any) -> Any:
+async def _inspect(addressed: Any, *, make: bool) -> Any:
     from api.stores import store_of
 
     store = store_of(addressed)
     try:
+        if make:
+            for name in await store.ensure_buckets():
+                note(f"created {name}")
         note("Counting …")
         return await store.inspect()
     finally:

@@ -90,7 +90,7 @@ def retire(
 
     async def work() -> None:
         from patrol.audit import audit
-        from patrol.errors import Conflict, NotFound
+        from patrol.errors import LastSigningKey, NotFound
         from patrol.keys import retire as stop
         from storage.keys import READ_KEYS
         from storage.principal import Role
@@ -106,7 +106,7 @@ def retire(
                 and (row["believed_until"] is None or row["believed_until"] > now)
             ]
             if kid in {row["kid"] for row in rows} and not others:
-                raise Conflict(
+                raise LastSigningKey(
                     f"{kid} is the only key that signs now. Run `patrol keys rotate` first and wait for its overlap."
                 )
             if not await stop(connection, kid):

@@ -128,14 +128,12 @@ async def _prepared(
 
 
 async def _buckets(addressed: Settings) -> None:
-    from api.stores import store_of
-    from storage.faults import StoreRefused
+    from api.stores import require_fit_store, store_of
 
     store = store_of(addressed)
     try:
         await store.ensure_buckets()
-        if problems := await store.problems():
-            raise StoreRefused(" ".join(problems))
+        await require_fit_store(store)
     finally:
         store.close()
 

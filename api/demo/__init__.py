@@ -39,13 +39,16 @@ def main(
         break_agreement: plants a disagreement, to see that the check finds it.
 
     Raises:
-        SettingsWrong, StorageFault, Problem: see `patrol`'s exit codes.
+        SettingsWrong, StorageFault: see `patrol`'s exit codes.
     """
     import asyncio
 
     from api.cli.session import settings
     from api.demo.options import Options
     from api.demo.run import run
+    from api.settings import SettingsWrong
 
+    if phones < 1 or seconds <= 0:
+        raise SettingsWrong("The demo needs at least one phone and more than no time.")
     options = Options(photos, seconds, phones, seed, quick, url, token, data_dir, break_agreement)
     return 0 if asyncio.run(run(options, settings())) else 1

@@ -50,7 +50,9 @@ class Acts:
         self.say(f"the button of {pressed.name} is pressed")
         alert = await pressed.press(times)
         if alert is not None:
-            self.alarms.raised(Alarm(alert, pressed.code, began, presses=times))
+            alert_id, raised = alert
+            presses = times if raised else None
+            self.alarms.raised(Alarm(alert_id, pressed.code, began, presses=presses))
         camera = self.cast.pole_cameras.get(pressed.id)
         if camera is not None:
             await camera.shoot()

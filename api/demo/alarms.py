@@ -12,13 +12,14 @@ from api.fake_firebase import Arrival, FakeFirebase
 
 @dataclass
 class Alarm:
-    """One call for help. Times are `time.monotonic()`; `offline` when it was raised without signal."""
+    """One call for help. Times are `time.monotonic()`; `offline` when it was raised without signal;
+    `presses` is unknown where a call was open before."""
 
     id: str
     by: str
     raised_at: float
     offline: bool = False
-    presses: int = 1
+    presses: int | None = 1
     heard_at: float | None = None
     accepted_at: float | None = None
     accepted: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from api.demo.options import MINUTES
-from api.demo.phone import Phone
-from api.demo.scene import Scene
+
+if TYPE_CHECKING:
+    from api.demo.phone import Phone
+    from api.demo.scene import Scene
 
 EVENTS = 6
 DRAWN_EVERY = 0.2
@@ -108,6 +110,20 @@ class Board:
             f"       {name}: {rows_} rows, refused: {refused}"
             for name, _, rows_, _, refused in self._partners()
         ]
+        return lines
+
+    def calls(self) -> list[str]:
+        """What became of each call for help, one line each."""
+        assert self.scene is not None  # set before the hour begins
+        name, lines = self.scene.cast.name_of, []
+        for alarm in self.scene.alarms.by_id.values():
+            push = f"accepted by Firebase after {alarm.after(alarm.accepted_at)} ({alarm.accepted} phones)"
+            who = name(alarm.acknowledged_by) if alarm.acknowledged_by else "nobody"
+            lines.append(
+                f"SOS by {alarm.by}{' (raised without signal)' if alarm.offline else ''}: "
+                f"{push if alarm.accepted else 'no push'}, heard after {alarm.after(alarm.heard_at)}, "
+                f"answered by {who} after {alarm.after(alarm.acknowledged_at)}"
+            )
         return lines
 
     def _cameras(self) -> list[tuple[str, ...]]:

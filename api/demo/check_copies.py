@@ -25,6 +25,9 @@ LISTED = {
 }
 """What the administrator's lists tell of what phones copy, in the phones' own names."""
 
+BESIDE = {"cameras": "zone { id }", "posts": "zone { id }"}
+"""What tells the scope where the list does not name it."""
+
 
 async def check_copies(cast: Cast, newcomer: Phone) -> list[Finding]:
     """Compares after a last pull; `newcomer` is a phone on which every officer was just enrolled."""
@@ -82,25 +85,29 @@ def _of_scope(replica: Replica, subject: str, scope: str) -> dict[str, Row]:
 
 async def _with_lists(cast: Cast) -> Finding:
     finding = Finding("copies = the administrator's lists", "rows")
+    station = cast.places.station["id"]
     for subject, fields in LISTED.items():
-        rows = await cast.office.every(subject, fields)
+        rows = await cast.office.every(subject, f"{fields} {BESIDE.get(subject, '')}")
         listed = {row["id"]: row for row in rows}
         finding.expect(len(listed) == len(rows), f"the list of {subject} has a row twice")
         for phone, profile in _everybody(cast):
-            copied = profile.replica.rows[subject]
-            supervisor = phone is cast.control_room
-            wanted = {
-                key: row
-                for key, row in listed.items()
-                # Lists of things do not tell the scope; the supervisor has all of them, others their part.
-                if supervisor
-                or (
-                    row.get("scopeId") in profile.replica.scopes
-                    if "scopeId" in row
-                    else key in copied
-                )
-            }
+            scopes = profile.replica.scopes
             finding.expect_rows(
-                f"{phone.name}, {profile.badge}, {subject}", copied, wanted, fields.split()
+                f"{phone.name}, {profile.badge}, {subject}",
+                profile.replica.rows[subject],
+                {
+                    key: row
+                    for key, row in listed.items()
+                    if _scope(subject, row, station) in scopes
+                },
+                fields.split(),
             )
     return finding
+
+
+def _scope(subject: str, row: Row, station: str) -> str:
+    if subject == "zones":
+        return str(row["id"])
+    if subject in BESIDE:
+        return str(row["zone"]["id"]) if row["zone"] is not None else station
+    return str(row["scopeId"])

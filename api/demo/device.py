@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import httpx
 
+from api.demo.line import AWAY
+
 Frame = Callable[[str, datetime], bytes]
 """Draws or takes one JPEG, given the camera's name and the time. Blocking."""
 
@@ -68,8 +70,9 @@ class Pole:
     key: str = field(repr=False)
     failed: list[str] = field(default_factory=list)
 
-    async def press(self, times: int = 1) -> str | None:
-        """Somebody presses the button, more than once when he is afraid; the id of the alert that it raised or joined.
+    async def press(self, times: int = 1) -> tuple[str, bool] | None:
+        """Somebody presses the button, more than once when he is afraid; the id of the alert, and whether it was raised
+        by this (else it joined one that was open before).
 
         The pole repeats its last signal, as one does whose answer was lost; the press has a name, so it counts once.
         """
@@ -83,7 +86,8 @@ class Pole:
                 if response is None or response.is_error:
                     self.failed.append("no answer" if response is None else response.text[:200])
                 else:
-                    alert = str(response.json()["alertId"])
+                    told = response.json()
+                    alert = alert or (str(told["alertId"]), not told["joined"])
         return alert
 
 
@@ -102,7 +106,7 @@ async def _send(
             response = await client.request(method, path, headers=headers, content=data)
         except httpx.TransportError:
             response = None
-        if response is not None and response.status_code not in (429, 502, 503, 504):
+        if response is not None and response.status_code not in AWAY:
             return response
         await asyncio.sleep(PAUSE * 2**attempt)
     return None

@@ -11,6 +11,9 @@ import httpx
 
 from api.trusted import OPERATIONS, operation_id
 
+AWAY = frozenset({429, 502, 503, 504})
+"""Statuses of a server that cannot answer now."""
+
 
 class Away(Exception):
     """Nothing was heard from the server; whether it heard us is not known. Try the same again."""
@@ -91,7 +94,7 @@ class Line:
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         response = await self._send(path, body, headers)
-        if response.status_code in (429, 502, 503, 504):
+        if response.status_code in AWAY:
             raise Away(f"the server answered {response.status_code}")
         try:
             answer: dict[str, Any] = response.json() if response.content else {}

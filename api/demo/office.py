@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from api.demo.line import Refused, data_of
+from api.demo.line import AWAY, Away, Refused, data_of
 from patrol import mae_sot
 
 PAGE = 200
+
+TRIES = 8
+PAUSE = 0.2
 
 PLACES = """
 query Places($first: Int!) {
@@ -72,13 +77,22 @@ class Office:
         await self._client.aclose()
 
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Runs an operation.
+        """Runs an operation. Each of the demo's may be repeated, so it is, while the server does not answer.
 
         Raises:
+            Away: it did not for long.
             Refused: the token is not good, or the operation was refused.
         """
-        body = {"query": query, "variables": variables}
+        for attempt in range(TRIES):
+            with contextlib.suppress(Away, httpx.TransportError):
+                return await self._ask({"query": query, "variables": variables})
+            await asyncio.sleep(PAUSE * 2**attempt)
+        raise Away("the administrator's door does not answer")
+
+    async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         response = await self._client.post("/admin/graphql", json=body)
+        if response.status_code in AWAY:
+            raise Away(f"the server answered {response.status_code}")
         answer = response.json()
         if "error" in answer:
             told = answer["error"]

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 
-from api.demo.line import Away, Refused, data_of
+from api.demo.line import AWAY, Away, Refused, data_of
 
 PAGE = 100
 
@@ -91,7 +91,7 @@ class Partner:
             json={"query": query, "variables": variables},
             headers={"authorization": f"Bearer {self.key}"},
         )
-        if response.status_code in (429, 502, 503, 504):
+        if response.status_code in AWAY:
             raise Away(f"the server answered {response.status_code}")
         answer = response.json()
         if "error" in answer:

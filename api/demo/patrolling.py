@@ -125,9 +125,10 @@ class Patrolling:
     def _move_incident(self, phone: Phone) -> None:
         """The supervisor corrects the zone of an incident, so that it leaves the copies of other officers."""
         row = self._some_incident(phone, lambda row: row["zoneId"] is not None)
-        zones = sorted(phone.officer.replica.rows["zones"])
-        zone = self._rng[phone.name].choice([one for one in zones if one != row["zoneId"]])
-        phone.change(row["id"], row["rev"], zoneId=zone)
+        zones = sorted(phone.officer.replica.rows["zones"].keys() - {row["zoneId"]})
+        if not zones:
+            raise NothingThere
+        phone.change(row["id"], row["rev"], zoneId=self._rng[phone.name].choice(zones))
         self.say(f"{self.cast.name_of(phone.in_hand)} moves an incident to another zone")
 
     def _some_incident(self, phone: Phone, fits: Callable[[Row], bool]) -> Row:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 from api.children import answers_ready
@@ -24,7 +25,6 @@ from api.demo.options import Options
 from api.fake_firebase import FakeFirebase
 from api.machine import published_address
 from api.settings import Settings, SettingsWrong
-from patrol.identity import issue_admin_token
 from storage.embedded.processes import ChildProcess
 from storage.embedded.s3_doors import write_private
 
@@ -69,6 +69,8 @@ async def stage(
 
 async def _token(settings: Settings) -> str:
     """A token as `patrol admin token` gives one; it ends by itself."""
+    from patrol.identity import issue_admin_token  # takes a second, in which a server can start
+
     async with database(settings) as opened, opened.write(operator()) as connection:
         until = datetime.now(UTC) + TOKEN_TIME
         return (await issue_admin_token(connection, "demo", expires_at=until)).secret
@@ -99,6 +101,8 @@ async def _own(
         note("Starting a server of its own …")
         address = f"http://127.0.0.1:{port}"
         await asyncio.to_thread(child.start)
+        # What the hour needs takes seconds to import, and the server takes seconds to start.
+        await asyncio.to_thread(import_module, "api.demo.hour_on_stage")
         await _ready(child, address)
         yield Stage(address, await _token(settings), own=True, firebase=firebase)
         note("Stopping it …")

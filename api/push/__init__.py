@@ -5,13 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from api.push.firebase import FirebaseNotifier
-from api.push.sdk import CredentialsUnfit
 from api.push.silent import SilentNotifier
 
+if TYPE_CHECKING:
+    from api.push.firebase import FirebaseNotifier
+    from api.push.sdk import CredentialsUnfit
+
 __all__ = ["CredentialsUnfit", "FirebaseNotifier", "SilentNotifier", "notifier_from"]
+
+
+def __getattr__(name: str) -> Any:
+    """The parts that need the SDK, whose import costs every process half a second, also where push is off."""
+    if name == "FirebaseNotifier":
+        from api.push.firebase import FirebaseNotifier
+
+        return FirebaseNotifier
+    if name == "CredentialsUnfit":
+        from api.push.sdk import CredentialsUnfit
+
+        return CredentialsUnfit
+    raise AttributeError(name)
 
 
 def notifier_from(
@@ -32,6 +47,9 @@ def notifier_from(
     """
     if credentials is None:
         return SilentNotifier()
+    from api.push.firebase import FirebaseNotifier
+    from api.push.sdk import CredentialsUnfit
+
     if isinstance(credentials, Path):
         try:
             account = json.loads(credentials.read_text(encoding="utf-8"))

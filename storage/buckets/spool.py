@@ -40,8 +40,7 @@ class Spool:
         self._limit = limit
         self._hash = hashlib.sha256()
         self.size = 0
-        # Closed by __exit__, which every user of the class goes through.
-        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 # __exit__ closes it
 
     def __enter__(self) -> Self:
         return self

@@ -56,6 +56,11 @@ class OwnerLock:
             self._file = file
             self._held.add(self._path)
 
+    @property
+    def held(self) -> bool:
+        """Whether this object is the owner."""
+        return self._file is not None
+
     def release(self) -> None:
         """Give it back; harmless when it is not held."""
         with self._guard:

@@ -130,7 +130,8 @@ class EmbeddedPostgres:
                 self._child.stop()
                 self._child = None
                 Leftovers.end(Leftovers(self._cluster, "postgres").processes, _END_ORPHANS)
-            if self._sockets.parent != self._home:
+            # Somebody else's running server may have its sockets there.
+            if self._lock.held and self._sockets.parent != self._home:
                 shutil.rmtree(self._sockets, ignore_errors=True)
             self._lock.release()
 

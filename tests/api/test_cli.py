@@ -281,10 +281,10 @@ def store_settings(s3: EmbeddedS3, prefix: str) -> dict[str, str]:
 async def test_buckets_are_listed_with_what_they_hold(
     login_url: str, fresh_database_url: str, s3: EmbeddedS3
 ) -> None:
-    store = store_on(s3, "cli-")
-    await store.ensure_buckets()
-    store.close()
     patrol = on_database(login_url, fresh_database_url, **store_settings(s3, "cli-"))
+    made = await patrol("buckets", "--make")
+    assert made.code == Exit.DONE
+    assert "created cli-evidence" in made.err
     reports = orjson.loads(await patrol.ok("buckets", "--json"))
     assert {report["purpose"]: report["object_lock"] for report in reports} == {
         "snapshots": True,
@@ -292,6 +292,16 @@ async def test_buckets_are_listed_with_what_they_hold(
         "derived": False,
         "exports": False,
     }
+
+
+async def test_a_server_refuses_buckets_that_cannot_keep_evidence(
+    login_url: str, fresh_database_url: str, s3: EmbeddedS3
+) -> None:
+    patrol = on_database(login_url, fresh_database_url, **store_settings(s3, "not-made-"))
+    for process in ("serve", "work"):
+        done = await CommandLine(patrol.settings)(process, port="0")
+        assert done.code == Exit.UNREACHABLE
+        assert "not-made-evidence is missing and must be created with object lock" in done.err
 
 
 async def test_check_passes_on_a_good_installation_and_names_what_is_wrong_with_another(

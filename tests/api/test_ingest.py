@@ -49,7 +49,7 @@ async def test_a_camera_sends_a_picture_and_a_reader_gets_it_small_through_a_sig
     site: Site, owner: asyncpg.Connection, login_url: str
 ) -> None:
     services = site.services
-    worker = Worker(login_url, handlers(services), schedules=schedules(services))
+    worker = Worker(login_url, handlers(services), schedules=schedules())
     working = asyncio.create_task(worker.run())
     await asyncio.wait_for(worker.started.wait(), 10)
 

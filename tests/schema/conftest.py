@@ -1,15 +1,26 @@
-"""Phones of the small station's officers, for the tests of the contracts."""
+"""Phones and a partner of the small station, and a filled one, for the tests of the contracts."""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import AsyncIterator
+
+import asyncpg
 import pytest
 
-from patrol.keys import KeySet
+from patrol.keys import KeySet, load
 from schema.door import Door
 from schema.phone import phone_door
 from storage.database import Database
-from tests.personas import as_officer
+from storage.embedded import EmbeddedPostgres
+from storage.principal import Role, system
+from tests.conftest import LOGIN, SECRET, address_of, administer
+from tests.personas import as_officer, as_partner
 from tests.phone import Phone, context
+from tests.schema.asked import Asked
+from tests.schema.reference import Reference
+from tests.schema.seeds import fill
+from tests.schema.station import DOOR, Station
 from tests.world import World
 
 
@@ -29,3 +40,32 @@ async def kanya(door: Door, database: Database, world: World, keys: KeySet) -> P
 async def prasert(door: Door, database: Database, world: World, keys: KeySet) -> Phone:
     """The phone of the supervisor, who has the whole station."""
     return Phone(door, context(database, await as_officer(world, world.prasert), keys))
+
+
+@pytest.fixture
+async def radio(world: World, database: Database) -> Asked:
+    """The radio, that was granted all of the market in full."""
+    return Asked(world, database, await as_partner(world, world.radio))
+
+
+@pytest.fixture(scope="session")
+async def station(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Station]:
+    """The filled station with Kanya's phone."""
+    name = f"patrol_{secrets.token_hex(6)}"
+    await administer(postgres, f"create database {name} template {template}")
+    database = await Database.connect(address_of(postgres, name, LOGIN), size=4)
+    owner = await asyncpg.connect(address_of(postgres, name))
+    try:
+        world = await World.make(database)
+        await fill(world)
+        principal = await as_officer(world, world.kanya)
+        async with database.write(system("keys"), role=Role.SYSTEM) as connection:
+            keys = await load(connection, SECRET)
+        async with database.enter(Role.PHONE, principal) as entered:
+            scopes = entered.scopes
+        reference = await Reference.load(DOOR.schema, owner, world.kanya, scopes)
+        yield Station(world, context(database, principal, keys), owner, reference)
+    finally:
+        await owner.close()
+        await database.close()
+        await administer(postgres, f"drop database {name} with (force)")
