@@ -92,6 +92,10 @@ async def _repeated(cast: Cast) -> Finding:
                     await _repeat(finding, phone, profile, lane, queue[start : start + BATCH])
             news = await profile.sync()
             finding.expect(
+                profile.unseen == 0,
+                f"{phone.name}, {profile.badge}: the pull does not tell that everything was applied",
+            )
+            finding.expect(
                 news == 0, f"{phone.name}, {profile.badge}: repeating brought {news} rows"
             )
     return finding

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MINUTES = 60
-QUICK_SECONDS = 4.0
+QUICK_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,6 @@ class Mutation:
     outcome: str | None = None
     code: str | None = None
     rev: int | None = None
-    times_sent: int = 0
 
     @property
     def kind(self) -> str:

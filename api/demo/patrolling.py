@@ -67,7 +67,10 @@ class Patrolling:
         self.say(f"{phone.name} has signal again, with {waiting} changes to send")
 
     def _weak(self, phone: Phone, share: float) -> None:
+        """Answers get lost, and the sessions must be renewed just then."""
         phone.line.weakness = share
+        for profile in phone.profiles.values():
+            profile.token_ends()
 
     def _strong(self, phone: Phone) -> None:
         phone.line.weakness = 0.0

@@ -119,8 +119,6 @@ class Profile:
 
     async def _push(self, lane: str) -> None:
         while batch := self.outbox.next_batch(lane):
-            for one in batch:
-                one.times_sent += 1
             mutations = [one.as_input() for one in batch]
             told = (await self.ask("Push", lane=lane, mutations=mutations))["push"]
             if not self.outbox.settle(lane, told["answers"]):
@@ -135,6 +133,10 @@ class Profile:
             if self.replica.complete:
                 self.last_pull = time.monotonic()
                 return news
+
+    def token_ends(self) -> None:
+        """As if the app had not been opened for long: the next request must renew the session first."""
+        self.access_ends = 0.0
 
     @property
     def badge(self) -> str:

@@ -21,8 +21,6 @@ class Replica:
     scopes: frozenset[str] = frozenset()
     applied: dict[str, int] = field(default_factory=dict)
     complete: bool = False
-    pages: int = 0
-    resets: int = 0
 
     def apply(self, page: dict[str, Any]) -> int:
         """Applies one page and keeps its cursor; returns how many rows and removals it brought.
@@ -31,7 +29,6 @@ class Replica:
         are one transaction, so that a crash in between costs a repeated page and nothing else.
         """
         if page["reset"] is not None:
-            self.resets += 1
             for rows in self.rows.values():
                 rows.clear()
         revoked = set(page["revokedScopes"])
@@ -48,7 +45,6 @@ class Replica:
         self.applied = {lane["lane"]: lane["appliedSequence"] for lane in page["lanes"]}
         self.complete = page["complete"]
         self.cursor = page["cursor"]
-        self.pages += 1
         return news
 
     def __len__(self) -> int:

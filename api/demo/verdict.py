@@ -51,8 +51,10 @@ async def _push_is_on(address: str) -> bool:
 
 def _troubles(cast: Cast) -> Finding:
     """Refusals that no phone should ever get, and devices that nobody answered."""
-    finding = Finding("nobody met a refusal that is none of the rules'", "users")
+    finding = Finding("nobody was signed out or refused out of turn", "users")
     for phone in cast.phones:
+        renewed = sum(profile.refreshes for profile in phone.profiles.values())
+        finding.expect(renewed > 0, f"{phone.name}: its session was never renewed")
         finding.expect(not phone.troubles, f"{phone.name}: {phone.troubles[:1]}")
     for pole in cast.poles:
         finding.expect(not pole.failed, f"{pole.code}: {pole.failed[:1]}")

@@ -33,7 +33,7 @@ from schema.planner.plan import Root, root
 from schema.planner.reads import Reading
 from schema.planner.select import Document
 
-PLANS = 64
+PLANS = 16
 """How many combinations of @skip and @include an operation keeps plans for."""
 
 
@@ -219,7 +219,10 @@ class _Conditions(Visitor):
 
 
 class Operations:
-    """The operations of one contract, by their text; the least used are forgotten first."""
+    """The operations of one contract, by their text; the least used are forgotten first.
+
+    `characters` of text are kept at most: read, they take a hundred and seventy times as much memory.
+    """
 
     def __init__(
         self,
@@ -227,12 +230,12 @@ class Operations:
         convert: Converter,
         *,
         limits: Limits | None = None,
-        size: int = 1000,
+        characters: int = 512 * 1024,
     ) -> None:
         self.schema = schema
         self.limits = limits or Limits()
         self._convert = convert
-        self._size = size
+        self._room = characters
         self._known: OrderedDict[tuple[str, str | None], Operation] = OrderedDict()
 
     def get(self, text: str, name: str | None = None) -> Operation:
@@ -249,8 +252,10 @@ class Operations:
             return self._known[key]
         operation = self._read(text, name)
         self._known[key] = operation
-        if len(self._known) > self._size:
-            self._known.popitem(last=False)
+        self._room -= len(text)
+        while self._room < 0:
+            (forgotten, _), _ = self._known.popitem(last=False)
+            self._room += len(forgotten)
         return operation
 
     def _read(self, text: str, name: str | None) -> Operation:

@@ -69,22 +69,25 @@ class PageRoot:
 
     async def answer(self, reading: Reading, variables: VariableValues | None) -> Any:
         try:
-            given = self.arguments.read(variables)
-            first = first_of(given, self.read.limit)
-            name, order = order_of(given, self.read.order)
-            filters = {key: value for key, value in given.items() if key not in RESERVED}
-            bound: dict[str, Any] = {**filters, "_limit": first + 1}
-            after = given.get("after")
-            if after is not None:
-                columns = self.selection.rows.c
-                bound["_after_value"], bound["_after_key"] = keyset.decode(
-                    after, name, columns[order.column].type, columns[self.selection.source.key].type
-                )
-            scopes = await self.read.admit(reading, given)
+            return self.give(await self._page(reading, variables))
         except Problem as problem:
             if self.refuse is None:
                 raise
             return self.refuse(problem)
+
+    async def _page(self, reading: Reading, variables: VariableValues | None) -> PageRows:
+        given = self.arguments.read(variables)
+        first = first_of(given, self.read.limit)
+        name, order = order_of(given, self.read.order)
+        filters = {key: value for key, value in given.items() if key not in RESERVED}
+        bound: dict[str, Any] = {**filters, "_limit": first + 1}
+        after = given.get("after")
+        if after is not None:
+            columns = self.selection.rows.c
+            bound["_after_value"], bound["_after_key"] = keyset.decode(
+                after, name, columns[order.column].type, columns[self.selection.source.key].type
+            )
+        scopes = await self.read.admit(reading, given)
         if scopes is not None:
             bound["_scopes"] = list(scopes)
         shape = (name, after is not None, scopes is None, *sorted(filters))
@@ -105,10 +108,8 @@ class PageRoot:
             total = rows[0][-1]
             rows = [row for row in rows if row["_key"] is not None]
         lists = await expand(self.below, rows[:first], reading, variables)
-        return self.give(
-            PageRows(
-                rows[:first], reading, lists, name, len(rows) > first, after is not None, total
-            )
+        return PageRows(
+            rows[:first], reading, lists, name, len(rows) > first, after is not None, total
         )
 
 

@@ -147,7 +147,7 @@ class Reference:
         """The answer as JSON says it."""
 
         # The library takes functions only.
-        def resolve(follow: Any, source: Any, info: GraphQLResolveInfo, **given: Any) -> Any:
+        def resolve(follow: Any, source: Any, info: GraphQLResolveInfo[Any], **given: Any) -> Any:
             return self._resolve(follow, source, info, **given)
 
         result = execute(
@@ -178,7 +178,9 @@ class Reference:
     def _cursor(kind: List, row: Record) -> str:
         return keyset.encode(kind.order, row[kind.column], row["id"])
 
-    def _resolve(self, follow: Any, source: Any, info: GraphQLResolveInfo, **given: Any) -> Any:
+    def _resolve(
+        self, follow: Any, source: Any, info: GraphQLResolveInfo[Any], **given: Any
+    ) -> Any:
         name, kind = info.field_name, info.parent_type.name
         if name.startswith("__") or kind.startswith("__"):
             return follow(source, info, **given)

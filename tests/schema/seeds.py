@@ -19,6 +19,8 @@ from storage.vocabulary import (
 )
 from tests.world import World, now
 
+PLACES: list[dict[str, Any]] = [{}, {"latitude": None, "longitude": None}, {"accuracy_m": 8.5}]
+
 
 async def fill(world: World, seed: int = 1, rows: int = 30) -> None:
     """Adds rows in and out of the market officer's scope; she also has a gate that lies in the market."""
@@ -53,7 +55,7 @@ async def fill(world: World, seed: int = 1, rows: int = 30) -> None:
             title=chance.choice(["Theft", "ลักทรัพย์", 'Quote " and \\ and \n']),
             occurred_at=hour
             - timedelta(hours=chance.randrange(4), microseconds=chance.choice([0, 0, 1])),
-            **chance.choice([{}, {"latitude": None, "longitude": None}, {"accuracy_m": 8.5}]),
+            **chance.choice(PLACES),
         )
         if chance.random() < 0.15:
             await world.change("update incident set deleted_at = now() where id = $1", incident)

@@ -18,7 +18,7 @@ from storage.database import Database
 from storage.principal import Role
 from storage.vocabulary import DetailLevel
 from tests.personas import as_partner
-from tests.phone import context
+from tests.phone import ask, context
 from tests.schema.asked import DOOR, Asked
 from tests.world import LATITUDE, LONGITUDE, World, now
 
@@ -79,6 +79,29 @@ async def test_no_argument_of_a_list_asks_about_a_redacted_column() -> None:
         "cameras": paging | {"zoneId", "kind"},
         "incidents": paging | {"zoneId", "category", "severity", "status", "since", "until"},
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{ zones(first: 999) { %s } }", "PAGE_SIZE_INVALID"),
+        (
+            "{ zones { %s ... on ZoneConnection { nodes { cameras(first: 0) { id } } } } }",
+            "PAGE_SIZE_INVALID",
+        ),
+        ('{ zones(after: "x") { %s } }', "CURSOR_INVALID"),
+        ('{ cameras(after: "x") { %s } }', "CURSOR_INVALID"),
+        ('{ incidents(after: "x") { %s } }', "CURSOR_INVALID"),
+    ],
+)
+async def test_a_refusal_is_data_and_no_error(text: str, code: str, radio: Asked) -> None:
+    answer = await ask(
+        DOOR, context(radio.database, radio.principal), text % "... on Refusal { code whatToDo }"
+    )
+    assert "errors" not in answer
+    [refusal] = answer["data"].values()
+    assert refusal["code"] == code
+    assert refusal["whatToDo"]
 
 
 PROBES = {
@@ -169,7 +192,9 @@ def engine(asked: Asked) -> DoorEngine:
 
 
 async def entries(owner: asyncpg.Connection) -> list[Any]:
-    return await owner.fetch("select principal, act, subject, detail from audit_entry order by id")
+    return list(
+        await owner.fetch("select principal, act, subject, detail from audit_entry order by id")
+    )
 
 
 async def test_each_read_leaves_an_entry_in_the_log(

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.trusted import OPERATIONS
+from schema.planner import Operations, converter
+from schema.planner.operation import PLANS
 from schema.planner.select import source_of
 from tests.phone import PULL, Phone, ask
 from tests.schema.operations import Made, operations
@@ -204,4 +206,14 @@ def test_conditions_without_end_keep_few_plans(station: Station) -> None:
     for number in range(300):
         given = {name: bool(number >> place & 1) for place, name in enumerate(names)}
         operation.plan(operation.variables(given))
-    assert len(operation._plans) <= 64
+    assert len(operation._plans) == PLANS
+
+
+def test_operations_without_end_keep_little_text() -> None:
+    operations = Operations(DOOR.schema._schema, converter(DOOR.schema), characters=1_000)
+    often = operations.get("{ me { id } }")
+    for number in range(200):
+        operations.get(f"{{ me {{ a{number}: id }} }}")
+        assert operations.get("{ me { id } }") is often
+    assert 20 < len(operations._known) < 60
+    assert sum(len(text) for text, _ in operations._known) <= 1_000
