@@ -78,7 +78,8 @@ class Children:
             for name in self.restart_dead():
                 note(f"{name} ended and was started again; see {self.log_of(name)}.")
             try:
-                await asyncio.wait_for(stopping.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await stopping.wait()
             except TimeoutError:
                 continue
 

@@ -125,8 +125,10 @@ class Live:
         self._listeners.add(listener)
         try:
             while True:
+                # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the news.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(listener.woken.wait(), TICK_SECONDS)
+                    async with asyncio.timeout(TICK_SECONDS):
+                        await listener.woken.wait()
                 listener.woken.clear()
                 yield listener.news.take()
         finally:

@@ -134,7 +134,8 @@ class Worker:
                 log.error("job_worker_refused_by_database", errors=_names(refused))
             pause = 0.1 if clock() - began > 30 else min(pause * 2, 5.0)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
 
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(
@@ -169,8 +170,10 @@ class Worker:
             await runs.fill()
             self.started.set()
             pause = min(self._poll, await runs.next_due() or self._poll)
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the wake-up.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(pause.total_seconds(), 0.001))
+                async with asyncio.timeout(max(pause.total_seconds(), 0.001)):
+                    await self._wake.wait()
 
 
 def _names(errors: BaseExceptionGroup[BaseException]) -> str:

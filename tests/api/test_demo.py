@@ -17,7 +17,7 @@ from storage.embedded import EmbeddedS3
 Demo = Callable[..., subprocess.CompletedProcess[str]]
 
 LONGEST = 120
-"""Seconds; a run takes about twelve on two free cores."""
+"""Seconds; a run takes about fifteen on a busy machine of two cores."""
 
 
 @pytest.fixture
