@@ -100,7 +100,10 @@ class Door:
         checkout = context.database.enter if plan.alone else context.database.read
         async with checkout(self.role, context.principal) as entered:
             reading = Reading(context, entered.connection, entered.scopes, datetime.now(UTC))
-            return await plan.run(reading, values)
+            answer = await plan.run(reading, values)
+        for act in reading.afterwards:
+            await act()
+        return answer
 
     async def _stock(
         self, document: Any, operation: Operation, variables: dict[str, Any], context: Context

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import fields as fields_of
 from datetime import datetime
 from enum import Enum
-from hashlib import sha256
+from functools import partial
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
-import orjson
 import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
@@ -19,7 +19,8 @@ from patrol.errors import OperationInvalid, PageSizeInvalid, TooLarge, VariableI
 from patrol.sync import push as pushing
 from patrol.sync.kinds import KINDS
 from patrol.sync.mutation import Mutation as PushedMutation
-from patrol.sync.pull import PAGE_ROWS, Pull, PulledPage, Sets
+from patrol.sync.pull import PAGE_ROWS, Pull, PulledPage
+from patrol.sync.sets import SetBook
 from schema.alerts import Alert, AnswerAlertInput, RaiseAlertInput
 from schema.cameras import Camera, SosPost
 from schema.context import Context
@@ -29,8 +30,8 @@ from schema.planner import Reading, Selection, composed
 from schema.scalars import JSON, Long, PhoneTime
 from schema.stations import Station
 from schema.zones import Community, Zone
+from storage.database import Database
 from storage.principal import system
-from storage.sync import RECALL_SET, REMEMBER_SET
 
 
 @strawberry.enum
@@ -52,7 +53,7 @@ class Removal:
 
 @strawberry.type
 class LaneState:
-    """How far the phone's outbox was applied, in the same snapshot as the page: optimistic copies up to here can go."""
+    """How far the phone's outbox was applied. Only a complete page tells it: then optimistic copies up to here can go."""
 
     lane: Lane
     applied_sequence: Long
@@ -83,37 +84,8 @@ class PullPage:
     server_time: datetime
 
 
-async def _remember(context: Context, content: list[Any]) -> str:
-    """Keeps a set under its hash; a set that this process has kept before costs nothing."""
-    raw = orjson.dumps(content)
-    digest = sha256(raw).digest()[:16]
-    if digest not in _SETS:
-        async with context.database.write(system("sync")) as connection:
-            await connection.execute(REMEMBER_SET, digest, raw.decode())
-        _keep(digest, content)
-    return digest.hex()
-
-
-async def _recall(reading: Reading, name: str) -> list[Any] | None:
-    try:
-        digest = bytes.fromhex(name)
-    except ValueError:
-        return None
-    if digest not in _SETS:
-        content = await reading.connection.fetchval(RECALL_SET, digest)
-        if content is None:
-            return None
-        _keep(digest, orjson.loads(content))
-    return _SETS[digest]
-
-
-_SETS: dict[bytes, list[Any]] = {}
-
-
-def _keep(digest: bytes, content: list[Any]) -> None:
-    if len(_SETS) > 10_000:
-        _SETS.clear()
-    _SETS[digest] = content
+_shelves: WeakKeyDictionary[Database, dict[bytes, list[Any]]] = WeakKeyDictionary()
+"""The sets that this process has seen stored, by database."""
 
 
 async def pull_page(
@@ -136,16 +108,23 @@ async def pull_page(
     context, principal = reading.context, reading.context.principal
     assert isinstance(principal.id, UUID)  # the phone door admits officers only
     assert principal.device_id is not None
+    sets = SetBook(reading.connection, _shelves.setdefault(context.database, {}))
     page = await Pull(
         reading.connection,
         principal.id,
         principal.device_id,
-        reading.scopes,
         selections,
         context.keys,
-        Sets(lambda content: _remember(context, content), lambda name: _recall(reading, name)),
+        sets,
     ).page(cursor, first)
+    if sets.new:
+        reading.afterwards.append(partial(_keep, context, sets))
     return _as_answer(page)
+
+
+async def _keep(context: Context, sets: SetBook) -> None:
+    async with context.database.write(system("sync")) as connection:
+        await sets.keep(connection)
 
 
 def _as_answer(page: PulledPage) -> dict[str, Any]:

@@ -115,9 +115,10 @@ class SyncSet(SQLModel, table=True):
 
 READ_PULL_STATE = """
 select pg_current_snapshot()::text as snapshot, clock_timestamp() as now,
-       (select id from sync_epoch order by number desc limit 1) as epoch
+       (select id from sync_epoch order by number desc limit 1) as epoch,
+       array(select access.officer_scopes($1)) as scopes
 """
-"""The snapshot that this transaction reads in, and the current epoch."""
+"""The snapshot that this transaction reads in, the current epoch, and an officer's scopes in that snapshot."""
 
 READ_LANES = """
 select lane, applied_sequence from sync_lane where device_id = $1 and officer_id = $2 order by lane

@@ -34,13 +34,13 @@ class Done:
 class Pass:
     """A walk that is under way from `Cursor.done` to the state `until`; `part` and `after` say how far it came.
 
-    `after` is (sync_xid, id) of the last row that was given of the part.
+    `part` is None at the beginning. `after` is (sync_xid, id) of the last row that was given of the part.
     """
 
     until: str
     scopes: str
     shapes: str
-    part: int
+    part: str | None
     after: tuple[str, str] | None
 
 

@@ -11,15 +11,17 @@ otherwise than commits do, and lose some under concurrent writers.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from patrol.keys import KeySet
 from patrol.sync import cursor as cursors
 from patrol.sync import statements
 from patrol.sync.cursor import Cursor, CursorRefused, Done, Pass
+from patrol.sync.sets import SetBook
 from patrol.sync.statements import Wanted
 from patrol.sync.subjects import BY_TABLE, SUBJECTS, Subject
 from storage.database import Connection
@@ -65,27 +67,30 @@ class PulledPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Sets:
-    """Remembers the sets that cursors name by their hash."""
-
-    remember: Callable[[list[Any]], Awaitable[str]]
-    recall: Callable[[str], Awaitable[list[Any] | None]]
-
-
-@dataclass(frozen=True, slots=True)
 class _Fill:
     subject: Subject
     scope: UUID
+
+    @property
+    def name(self) -> str:
+        return f"{self.subject.name} {self.scope}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Delta:
     subject: Subject
 
+    @property
+    def name(self) -> str:
+        return self.subject.name
+
 
 @dataclass(frozen=True, slots=True)
 class _Exits:
-    pass
+    name: str = "exits"
+
+
+_Part = _Fill | _Delta | _Exits
 
 
 @dataclass(slots=True)
@@ -95,54 +100,54 @@ class Pull:
     connection: Connection
     officer: UUID
     device: UUID
-    scopes: Sequence[UUID]
     wanted: Mapping[str, Wanted]
-    keys: Any
-    sets: Sets
+    keys: KeySet
+    sets: SetBook
 
     async def page(self, text: str | None, limit: int) -> PulledPage:
         """The next page after a cursor; without one the first of everything.
 
         Must run inside one repeatable-read transaction, under the row policies of the officer.
         """
-        state = await self.connection.fetchrow(READ_PULL_STATE)
+        # The scopes of this very snapshot: those of a moment ago may differ from what the policies show.
+        state = await self.connection.fetchrow(READ_PULL_STATE, self.officer)
         now, epoch = state["snapshot"], state["epoch"]
-        page = PulledPage(state["now"], sorted(self.scopes))
+        page = PulledPage(state["now"], sorted(state["scopes"]))
         page.rows = {name: [] for name in self.wanted}
-        page.lanes = [
-            LaneState(row["lane"], row["applied_sequence"])
-            for row in await self.connection.fetch(READ_LANES, self.device, self.officer)
-        ]
-        shapes = await self.sets.remember(
+        shapes = self.sets.name(
             [[name, wanted.shape_id()] for name, wanted in sorted(self.wanted.items())]
         )
-        cursor = await self._read(text, epoch, now, shapes, page)
-        done, walk = cursor.done, cursor.walk
-        if walk is None:
-            walk = await self._start(done, now, shapes, page)
+        scopes = self.sets.name([str(scope) for scope in page.scopes])
+        done, walk = await self._read(text, epoch, now, page)
+        if walk is None or (walk.scopes, walk.shapes) != (scopes, shapes):
+            page.revoked = self._revoked(done, walk, set(page.scopes))
+            walk = Pass(now, scopes, shapes, None, None)
         left = limit
-        while True:
+        while walk is not None:
+            finished = Done(walk.until, walk.scopes, walk.shapes)
             walk, left = await self._walk(done, walk, left, page)
-            if walk.part >= 0:
+            if walk is not None:
                 break
-            done = Done(walk.until, walk.scopes, walk.shapes)
-            if done.snapshot == now:
-                break
-            walk = Pass(now, walk.scopes, walk.shapes, 0, None)
-            if left == 0:
-                break
-        page.complete = walk.part < 0
-        page.cursor = cursors.sign(
-            Cursor(epoch, done, None if page.complete else walk), self.keys, holder=self.officer
-        )
+            done = finished
+            if done.snapshot != now:
+                # The closing difference: what became of rows while the pinned pages were walked.
+                walk = Pass(now, scopes, shapes, None, None)
+                if left == 0:
+                    break
+        page.complete = walk is None
+        if page.complete:
+            # Only now is everything in the copy that the lanes say was applied.
+            rows = await self.connection.fetch(READ_LANES, self.device, self.officer)
+            page.lanes = [LaneState(row["lane"], row["applied_sequence"]) for row in rows]
+        page.cursor = cursors.sign(Cursor(epoch, done, walk), self.keys, holder=self.officer)
         return page
 
     async def _read(
-        self, text: str | None, epoch: UUID, now: str, shapes: str, page: PulledPage
-    ) -> Cursor:
-        """The cursor, if it can be honoured; a walk for other shapes begins again from what is complete."""
+        self, text: str | None, epoch: UUID, now: str, page: PulledPage
+    ) -> tuple[Done | None, Pass | None]:
+        """What the cursor says that the phone has; nothing, with a reset, if it cannot be honoured."""
         if text is None:
-            return Cursor(epoch, None, None)
+            return None, None
         try:
             cursor = cursors.read(text, self.keys, holder=self.officer)
             if cursor.epoch != epoch:
@@ -153,42 +158,38 @@ class Pull:
                 snapshot = part.snapshot if isinstance(part, Done) else part.until
                 if _xmax(snapshot) > _xmax(now):
                     raise CursorRefused("CURSOR_AHEAD")
-                if (
-                    await self.sets.recall(part.scopes) is None
-                    or await self.sets.recall(part.shapes) is None
-                ):
+                if not (await self.sets.knows(part.scopes) and await self.sets.knows(part.shapes)):
                     raise CursorRefused("CURSOR_FORGOTTEN")
         except CursorRefused as refused:
             page.reset = refused.reason
-            return Cursor(epoch, None, None)
-        if cursor.walk is not None and cursor.walk.shapes != shapes:
-            return Cursor(epoch, cursor.done, None)
-        return cursor
+            return None, None
+        return cursor.done, cursor.walk
 
-    async def _start(self, done: Done | None, now: str, shapes: str, page: PulledPage) -> Pass:
-        scopes = await self.sets.remember([str(scope) for scope in page.scopes])
-        if done is not None:
-            had = await self._scopes(done.scopes)
-            page.revoked = sorted(had - set(self.scopes))
-        return Pass(now, scopes, shapes, 0, None)
+    def _revoked(self, done: Done | None, abandoned: Pass | None, scopes: set[UUID]) -> list[UUID]:
+        """What the phone must drop as a whole: scopes that are gone, and those that an abandoned walk filled in part.
 
-    async def _scopes(self, set_id: str) -> set[UUID]:
-        return {UUID(one) for one in await self.sets.recall(set_id) or ()}
+        The latter are filled anew by the walk that begins: a fill has no removals, so rows that were deleted since
+        would stay.
+        """
+        had = self._scopes(done)
+        return sorted((had | self._scopes(abandoned)) - (had & scopes))
 
-    async def _parts(self, done: Done | None, walk: Pass) -> tuple[list[Any], list[UUID]]:
+    def _scopes(self, part: Done | Pass | None) -> set[UUID]:
+        return set() if part is None else {UUID(one) for one in self.sets.content(part.scopes)}
+
+    def _parts(self, done: Done | None, walk: Pass) -> tuple[list[_Part], list[UUID]]:
         """The parts of a walk, the same on each of its pages; and the scopes that it keeps."""
-        scopes = await self._scopes(walk.scopes)
-        had = await self._scopes(done.scopes) if done else set()
-        old = dict(await self.sets.recall(done.shapes) or ()) if done else {}
+        scopes, had = self._scopes(walk), self._scopes(done)
+        old = {} if done is None else dict(self.sets.content(done.shapes))
         kept = sorted(scopes & had)
-        parts: list[Any] = []
+        parts: list[_Part] = []
         for subject in SUBJECTS:
             if subject.name not in self.wanted:
                 continue
             same = old.get(subject.name) == self.wanted[subject.name].shape_id()
             parts += [_Fill(subject, scope) for scope in sorted(scopes - had if same else scopes)]
-            # Also for a new shape: the fill has no removals.
-            if kept and subject.name in old:
+            # Also for a new shape, whose fill has no removals, and for one that an abandoned walk began to fill.
+            if kept:
                 parts.append(_Delta(subject))
         if kept:
             parts.append(_Exits())
@@ -196,15 +197,17 @@ class Pull:
 
     async def _walk(
         self, done: Done | None, walk: Pass, left: int, page: PulledPage
-    ) -> tuple[Pass, int]:
-        """Goes on with a walk until the page is full. A walk at its end has the part -1."""
-        parts, kept = await self._parts(done, walk)
+    ) -> tuple[Pass | None, int]:
+        """Goes on with a walk until the page is full: where it stands then, or None at its end; and the room left."""
+        parts, kept = self._parts(done, walk)
         changed = await self._changed(done, walk, kept) if kept else frozenset()
-        part, after = walk.part, walk.after
-        while part < len(parts):
+        names = [part.name for part in parts]
+        # A part of another release's order is begun again: rows may come twice, and none is left out.
+        place, after = (names.index(walk.part), walk.after) if walk.part in names else (0, None)
+        while place < len(parts):
+            here = parts[place]
             if left == 0:
-                return Pass(walk.until, walk.scopes, walk.shapes, part, after), 0
-            here = parts[part]
+                return Pass(walk.until, walk.scopes, walk.shapes, here.name, after), 0
             rows = []
             if isinstance(here, _Fill):
                 rows = await self._fill(here, walk, after, left)
@@ -217,8 +220,8 @@ class Pull:
             if rows and left == 0:
                 after = (rows[-1]["_xid"], str(rows[-1]["_id"]))
             else:
-                part, after = part + 1, None
-        return Pass(walk.until, walk.scopes, walk.shapes, -1, None), left
+                place, after = place + 1, None
+        return None, left
 
     async def _changed(self, done: Done | None, walk: Pass, kept: list[UUID]) -> frozenset[str]:
         """The subjects that have a difference at all: one statement, so that an empty pull costs one."""

@@ -45,12 +45,16 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Reading:
-    """What one operation reads with: who asks, on which connection, at what time."""
+    """What one operation reads with: who asks, on which connection, at what time.
+
+    `afterwards` is done when the connection has been given back, and before the answer is.
+    """
 
     context: Context
     connection: Connection
     scopes: Sequence[UUID]
     now: datetime
+    afterwards: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

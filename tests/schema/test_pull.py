@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import asyncpg
 import pytest
 
-from tests.phone import PULL, Phone, ask
+from patrol.keys import KeySet
+from schema.door import Door
+from storage.database import Database
+from tests.personas import as_officer
+from tests.phone import PULL, Phone, ask, context
 from tests.world import World
 
 pytestmark = pytest.mark.oldest
@@ -187,3 +194,84 @@ async def test_a_page_size_out_of_bounds_is_refused(first: int, kanya: Phone) ->
     answer = await ask(kanya.door, kanya.context, PULL, first=first)
     assert answer["errors"][0]["extensions"]["code"] == "PAGE_SIZE_INVALID"
     assert answer["errors"][0]["path"] == ["pull"]
+
+
+async def test_a_scope_that_is_taken_and_given_back_during_a_walk_is_filled_whole(
+    prasert: Phone, world: World
+) -> None:
+    for zone in (world.market, world.temple) * 5:
+        await world.add_incident(zone)
+    while not prasert.rows["incidents"]:
+        await prasert.pull_page(first=2)
+    await world.change(
+        "update assignment set scope_id = $2 where officer_id = $1", world.prasert, world.market
+    )
+    await prasert.pull_page(first=2)
+    await world.change(
+        "update assignment set scope_id = $2 where officer_id = $1", world.prasert, world.station
+    )
+    await prasert.pull(first=3)
+    assert len(prasert.rows["incidents"]) == 10
+    assert len(prasert.rows["cameras"]) == 2
+
+
+async def test_a_row_that_is_deleted_while_an_app_is_updated_within_its_first_fill_does_not_stay(
+    kanya: Phone, world: World
+) -> None:
+    gone = await world.add_incident(world.market)
+    for _ in range(4):
+        await world.add_incident(world.market)
+    while not kanya.rows["incidents"]:
+        await kanya.pull_page(first=1)
+    assert str(gone) in kanya.rows["incidents"]
+    await world.change("update incident set deleted_at = now() where id = $1", gone)
+    kanya.text = PULL.replace("occurredAt capturedAtRaw", "occurredAt deviceId capturedAtRaw")
+    pages = await kanya.pull(first=3)
+    assert all(page["reset"] is None for page in pages)
+    assert len(kanya.rows["incidents"]) == 4
+    assert str(gone) not in kanya.rows["incidents"]
+
+
+async def test_lanes_are_told_only_when_their_effects_are_in_the_copy(
+    kanya: Phone, world: World
+) -> None:
+    for _ in range(4):
+        await world.add_incident(world.market)
+    await kanya.pull_page(first=2)
+    [answer] = await kanya.push("RECORDS", kanya.report(zoneId=str(world.market)))
+    page = await kanya.pull_page(first=2)
+    while not page["complete"]:
+        assert page["lanes"] == []
+        page = await kanya.pull_page(first=2)
+    assert page["lanes"] == [{"lane": "RECORDS", "appliedSequence": 1}]
+    assert answer["rowId"] in kanya.rows["incidents"]
+
+
+async def test_as_many_first_pulls_as_connections_do_not_wait_for_each_other(
+    door: Door, login_url: str, world: World, keys: KeySet
+) -> None:
+    narrow = await Database.connect(login_url, size=2)
+    try:
+        principals = [await as_officer(world, world.kanya) for _ in range(8)]
+        phones = [Phone(door, context(narrow, principal, keys)) for principal in principals]
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(phone.pull() for phone in phones))
+    finally:
+        await narrow.close()
+    assert all(phone.rows["zones"] for phone in phones)
+
+
+async def test_a_cursor_whose_sets_are_gone_is_a_reset(
+    kanya: Phone, owner: asyncpg.Connection, login_url: str, world: World
+) -> None:
+    await kanya.pull()
+    await owner.execute("delete from sync_set")
+    # The same set would be named anew, and so be known; another process has not seen the old one.
+    await world.assign(world.kanya, world.temple)
+    forgetful = await Database.connect(login_url, size=2)
+    try:
+        kanya.context = context(forgetful, kanya.context.principal, kanya.context.keys)
+        assert (await kanya.pull_page())["reset"] == "CURSOR_FORGOTTEN"
+        assert kanya.rows["zones"]
+    finally:
+        await forgetful.close()
