@@ -160,7 +160,8 @@ def _merge(
         wanted["occurred_at"] = read_phone_time(wanted["occurred_at"], author.received_at).at
     if "zone_id" in wanted:
         wanted["zone_id"] = _uuid(wanted["zone_id"])
-    revs: dict[str, int] = orjson.loads(row["field_revs"])
+    revs: dict[str, tuple[int, str]] = orjson.loads(row["field_revs"])
+    me = f"{author.officer} {author.device}"
     base = one.base_rev if one.base_rev is not None else row["rev"]
     differing = {name: value for name, value in wanted.items() if row[name] != value}
     status = differing.get("status")
@@ -170,7 +171,9 @@ def _merge(
         return refused(one, StateNotReachable, now=row["status"]), None
     touched = {_TOGETHER.get(name, name) for name in differing}
     # An allowed step of the state is taken whatever the version it was based on: the steps are the policy.
-    contested = {name for name in touched if name != "status" and revs.get(name, 1) > base}
+    # What this phone itself wrote since is no contest: it made both changes offline, one after the other.
+    others = {name for name, (rev, writer) in revs.items() if rev > base and writer != me}
+    contested = (touched & others) - {"status"}
     written = {
         name: value
         for name, value in differing.items()
@@ -179,7 +182,7 @@ def _merge(
     if contested:
         outcome, code = MutationOutcome.CONFLICT, FieldConflict.code
     else:
-        outcome = MutationOutcome.MERGED if row["rev"] > base else MutationOutcome.APPLIED
+        outcome = MutationOutcome.MERGED if others else MutationOutcome.APPLIED
         code = None
     detail = {"fields": sorted(contested)} if contested else {}
     if not written:
@@ -190,7 +193,7 @@ def _merge(
         **written,
         "id": one.row_id,
         "scope_id": scope,
-        "field_revs": revs | {_TOGETHER.get(name, name): row["rev"] + 1 for name in written},
+        "field_revs": revs | {_TOGETHER.get(name, name): (row["rev"] + 1, me) for name in written},
     }
     return Effect(
         outcome, one.row_id, row["rev"] + 1, code, detail, tuple({row["scope_id"], scope})

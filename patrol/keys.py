@@ -78,12 +78,12 @@ class KeySet:
         started = [key for key in self._keys.values() if key.signs_from <= now]
         return max(started or self._keys.values(), key=lambda key: key.signs_from)
 
-    def get(self, kid: str) -> Key | None:
-        """A key that is still believed."""
+    def get(self, kid: str, *, retired_too: bool = False) -> Key | None:
+        """A key that is still believed; with `retired_too` also one that is not, for what is proven otherwise as well."""
         key = self._keys.get(kid)
-        if key is None or (key.believed_until and key.believed_until <= datetime.now(UTC)):
-            return None
-        return key
+        if key is None or retired_too:
+            return key
+        return None if key.believed_until and key.believed_until <= datetime.now(UTC) else key
 
     def replace(self, other: KeySet) -> None:
         """Takes over the keys that another process has made since."""
@@ -142,7 +142,7 @@ async def rotate(connection: Connection, secret: str, *, overlap: timedelta = OV
 
 
 async def retire(connection: Connection, kid: str) -> bool:
-    """Stops believing a key: everything that it signed is void. Returns whether there was such a key."""
+    """Stops believing a key: what it signed is void, but for refresh tokens. Returns whether there was such a key."""
     return bool(await connection.fetchval(RETIRE_KEY, kid))
 
 

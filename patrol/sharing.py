@@ -65,7 +65,7 @@ async def grant(
     """Adds a sharing agreement over exactly these zones and subjects; agreements of one partner add up.
 
     Args:
-        delay: holds back what the station received more recently than this.
+        delay: holds back what the station received, or changed, more recently than this.
         valid_from: aware; by default now.
         valid_until: aware; by default the agreement holds until it is revoked.
 

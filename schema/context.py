@@ -39,8 +39,8 @@ class Live(Protocol):
         """Says, after commit, that scopes have changed; returns at once."""
         ...
 
-    def changes(self, scopes: frozenset[UUID] | None) -> AsyncGenerator[Change, None]:
-        """The changes of some scopes from now on; of all scopes with None."""
+    def changes(self, scopes: frozenset[UUID]) -> AsyncGenerator[Change, None]:
+        """The changes of some scopes from now on; one without subjects says that any may have changed."""
         ...
 
 

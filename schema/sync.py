@@ -261,13 +261,14 @@ def decoded(one: MutationInput) -> PushedMutation:
         one.mutation_id,
         kind,
         row_id,
-        str(one.captured_at),
+        _json(str(one.captured_at)),
         given.pop("base_rev", None),
         given,
     )
 
 
 def _json(value: Any) -> Any:
-    if isinstance(value, UUID):
-        return str(value)
-    return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Enum):
+        value = value.value
+    # PostgreSQL holds every character but this one; a record must not be lost, nor its lane stopped, for it.
+    return str(value).replace("\0", "\ufffd") if isinstance(value, str | UUID) else value

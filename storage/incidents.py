@@ -18,7 +18,7 @@ class Incident(Synced, table=True):
     """Something that happened in a zone.
 
     `occurred_at` is the plausible time; `captured_at_raw` what the phone's clock said, `time_suspect` whether the two
-    had to differ. `field_revs` maps a field to the `rev` that last changed it, which is what a three-way merge needs.
+    had to differ. `field_revs` maps a field to the `rev` that last changed it and by whom, which a three-way merge needs.
     """
 
     __tablename__ = "incident"

@@ -32,10 +32,12 @@ def read_refresh_token(keys: KeySet, text: str) -> RefreshToken:
     """What a refresh token says, once it is known to be ours.
 
     Raises:
-        RefreshTokenInvalid: it is not ours, or the key that made it is no longer believed.
+        RefreshTokenInvalid: it is not ours.
     """
     parts = _FORM.fullmatch(text)
-    key = keys.get(parts[1]) if parts else None
+    # A retired key too, or its end would sign phones out for good. It opens nothing by itself: the phone must prove its
+    # own key for this very token, and what it gets is made with the key of today.
+    key = keys.get(parts[1], retired_too=True) if parts else None
     if parts is None or key is None:
         raise RefreshTokenInvalid
     token = RefreshToken(UUID(parts[2]), int(parts[3]))

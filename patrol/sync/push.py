@@ -8,7 +8,7 @@ from what was stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -130,6 +130,8 @@ class _Chunk:
         by_sequence, by_mutation = await self._stored(chunk)
         done = Pushed(applied_sequence=applied)
         fresh: list[Mutation] = []
+        twins: list[Mutation] = []
+        reused: list[Mutation] = []
         for one in chunk:
             before = by_sequence.get(one.sequence) or by_mutation.get(one.mutation_id)
             expected = done.applied_sequence + len(fresh) + 1
@@ -139,14 +141,34 @@ class _Chunk:
                 )
             elif before is None and one.sequence == expected:
                 fresh.append(one)
-                by_sequence[one.sequence] = by_mutation[one.mutation_id] = {"pending": one}
+                by_sequence[one.sequence] = by_mutation[one.mutation_id] = {
+                    "pending": True,
+                    "mutation_id": one.mutation_id,
+                    "content_sha256": one.digest,
+                }
             else:
                 if one.sequence == expected:
                     # Stored under another number before a restore: the effect is there, so the lane goes on.
                     await self._flush(fresh, done)
                     done.applied_sequence = one.sequence
-                done.answers.append(_repeat(one, before))
+                if (
+                    before is not None
+                    and before["mutation_id"] == one.mutation_id
+                    and (bytes(before["content_sha256"]) == one.digest)
+                ):
+                    if "pending" in before:
+                        twins.append(one)
+                    else:
+                        done.answers.append(_repeat(one, before))
+                else:
+                    reused.append(one)
         await self._flush(fresh, done)
+        settled = {answer.sequence: answer for answer in done.answers}
+        done.answers += [_twin(one, settled[one.sequence]) for one in twins]
+        done.answers += [
+            _plain(one, MutationOutcome.SEQUENCE_REUSED, SequenceReused.code) for one in reused
+        ]
+        await self._keep([(one, SequenceReused.code) for one in reused])
         await self.connection.execute(ADVANCE_LANE, *self.holder, done.applied_sequence)
         done.answers.sort(key=lambda answer: answer.sequence)
         return done
@@ -249,23 +271,36 @@ class _Chunk:
             for mutation, effect in effects
         ]
         await self.connection.execute(STORE_OUTCOMES, *self.holder, _json(outcomes))
-        kept = [
+        await self._keep(
+            [
+                (mutation, effect.code or "")
+                for mutation, effect in effects
+                if effect.outcome in _KEPT
+            ]
+        )
+
+    async def _keep(self, refused: Sequence[tuple[Mutation, str]]) -> None:
+        """Keeps whole mutations that were refused, so that a bug in an app, or a cloned phone, costs no data."""
+        if not refused:
+            return
+        rows = [
             {
                 "id": str(uuid7()),
                 "sequence": mutation.sequence,
                 "mutation_id": str(mutation.mutation_id),
-                "code": effect.code,
+                "code": code,
                 "payload": mutation.payload,
             }
-            for mutation, effect in effects
-            if effect.outcome in _KEPT
+            for mutation, code in refused
         ]
-        if kept:
-            await self.connection.execute(KEEP_REFUSED, *self.holder, _json(kept))
+        await self.connection.execute(KEEP_REFUSED, *self.holder, _json(rows))
 
 
 def runs(mutations: Iterable[Mutation]) -> list[list[Mutation]]:
-    """Cuts a batch, in order, where a row stands again: one statement may write a row only once."""
+    """Cuts a batch, in order, where a row stands again: one statement may write a row only once.
+
+    A kind whose rows have a parent that is pushed in the same lane must cut at the parent too; none has one yet.
+    """
     cut: list[list[Mutation]] = [[]]
     seen: set[UUID] = set()
     for one in mutations:
@@ -278,24 +313,27 @@ def runs(mutations: Iterable[Mutation]) -> list[list[Mutation]]:
 
 
 def _repeat(mutation: Mutation, before: Any) -> Answer:
-    """The answer to a number or mutation that was there before."""
-    if before is not None and "pending" in before:
-        same = before["pending"].digest == mutation.digest and (
-            before["pending"].mutation_id == mutation.mutation_id
-        )
-        if same:
-            return _plain(mutation, MutationOutcome.DUPLICATE, None)
-        return _plain(mutation, MutationOutcome.SEQUENCE_REUSED, SequenceReused.code)
-    if (
-        before is None
-        or before["mutation_id"] != mutation.mutation_id
-        or (bytes(before["content_sha256"]) != mutation.digest)
-    ):
-        return _plain(mutation, MutationOutcome.SEQUENCE_REUSED, SequenceReused.code)
+    """The stored answer, once more."""
     return Answer(
-        mutation.sequence, mutation.mutation_id, MutationOutcome.DUPLICATE, before["row_id"], before["rev"],
-        before["code"], MutationOutcome(before["outcome"]), detail=orjson.loads(before["detail"]),
-    )  # fmt: skip
+        mutation.sequence,
+        mutation.mutation_id,
+        MutationOutcome.DUPLICATE,
+        before["row_id"],
+        before["rev"],
+        before["code"],
+        MutationOutcome(before["outcome"]),
+        detail=orjson.loads(before["detail"]),
+    )
+
+
+def _twin(mutation: Mutation, first: Answer) -> Answer:
+    """The answer to a mutation that stood twice in one batch."""
+    return replace(
+        first,
+        mutation_id=mutation.mutation_id,
+        outcome=MutationOutcome.DUPLICATE,
+        first=first.outcome,
+    )
 
 
 def _plain(

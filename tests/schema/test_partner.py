@@ -120,6 +120,8 @@ async def places(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Pla
                     zone, title=f"Title {number}", description="Secret", received_at=at, occurred_at=at - HOUR / 2,
                     latitude=LATITUDE + 0.00012345, longitude=LONGITUDE + 0.00054321,
                 )  # fmt: skip
+            edited = await world.add_incident(zone, title="Before", received_at=now() - 60 * HOUR)
+            await world.change("update incident set title = 'After' where id = $1", edited)
             deleted = await world.add_incident(zone, received_at=now() - 60 * HOUR)
             await world.change("update incident set deleted_at = now() where id = $1", deleted)
         await world.change("update zone set deleted_at = now() where id = $1", gone)
@@ -187,7 +189,7 @@ def expected(places: Places, grants: list[Grant], at: datetime) -> dict[str, Any
         due = [
             one
             for one in of(SharingSubject.INCIDENTS, row["scope_id"])
-            if row["received_at"] <= at - one.delay
+            if max(row["received_at"], row["updated_at"]) <= at - one.delay
         ]
         if due:
             incidents[row["id"]] = incident(row, any(one.detail is DetailLevel.FULL for one in due))
@@ -281,6 +283,23 @@ async def test_coarse_now_and_full_later_never_add_up_to_full_now(
     nodes = {row["id"]: row for row in (await asked.incidents())["nodes"]}
     assert (nodes[str(fresh)]["detail"], nodes[str(fresh)]["title"]) == ("COARSE", None)
     assert (nodes[str(old)]["detail"], nodes[str(old)]["title"]) == ("FULL", "Motorcycle stolen")
+
+
+async def test_a_delay_holds_back_a_later_edit_as_well(world: World, database: Database) -> None:
+    agency = await world.add_organisation("Agency")
+    await world.add_agreement(agency, [world.market], delay_seconds=3600)
+    asked = Asked(world, database, await as_partner(world, agency))
+    edited = await world.add_incident(world.market, received_at=now() - 2 * HOUR)
+    assert [row["id"] for row in (await asked.incidents())["nodes"]] == [str(edited)]
+    await world.change(
+        "update incident set title = 'Seen at the temple', latitude = latitude + 0.01 where id = $1",
+        edited,
+    )
+    page = await asked.incidents()
+    assert (page["nodes"], page["totalCount"]) == ([], 0)
+    await world.add_agreement(agency, [world.market], detail=DetailLevel.COARSE)
+    [row] = (await asked.incidents())["nodes"]
+    assert (row["detail"], row["title"], row["description"]) == ("COARSE", None, None)
 
 
 async def test_a_zone_that_is_not_granted_and_one_that_does_not_exist_are_refused_alike(

@@ -329,3 +329,67 @@ async def test_lanes_do_not_wait_for_each_other(
         alert = {"raiseAlert": {"id": str(uuid7()), "latitude": 16.7151, "longitude": 98.5728}}
         [answer] = await kanya.push("SOS", kanya.mutation("SOS", alert))
     assert answer["outcome"] == "APPLIED"
+
+
+@pytest.mark.parametrize("place", ["capturedAt", "title", "description"])
+async def test_a_character_that_the_database_does_not_hold_stops_no_lane(
+    place: str, kanya: Phone, owner: asyncpg.Connection
+) -> None:
+    odd, next_one = kanya.report(), kanya.report("The next")
+    (odd if place == "capturedAt" else odd["change"]["reportIncident"])[place] = "a\0b"
+    assert outcomes(await kanya.push("RECORDS", odd, next_one)) == ["APPLIED", "APPLIED"]
+    assert outcomes(await kanya.push("RECORDS", odd)) == ["DUPLICATE"]
+    assert await owner.fetchval("select count(*) from incident") == 2
+
+
+async def test_a_clock_that_talks_too_much_is_cut_and_refuses_nothing(
+    kanya: Phone, owner: asyncpg.Connection
+) -> None:
+    [answer] = await kanya.push("RECORDS", kanya.report() | {"capturedAt": "x" * 5000})
+    assert answer["outcome"] == "APPLIED"
+    assert len(await owner.fetchval("select captured_at_raw from incident")) == 64
+
+
+async def test_two_offline_changes_of_one_field_by_one_phone_both_count(
+    kanya: Phone, world: World, owner: asyncpg.Connection
+) -> None:
+    incident = str(await world.add_incident(world.market))
+    first = kanya.change(incident, 1, title="First")
+    second = kanya.change(incident, 1, title="Second thoughts")
+    assert outcomes(await kanya.push("RECORDS", first)) == ["APPLIED"]
+    assert outcomes(await kanya.push("RECORDS", second)) == ["APPLIED"]
+    assert await owner.fetchval("select title from incident where id = $1", incident) == (
+        "Second thoughts"
+    )
+
+
+async def test_ones_own_change_does_not_hide_somebody_elses_between(
+    kanya: Phone, prasert: Phone, world: World
+) -> None:
+    incident = str(await world.add_incident(world.market))
+    await kanya.push("RECORDS", kanya.change(incident, 1, severity="HIGH"))
+    await prasert.push("RECORDS", prasert.change(incident, 2, title="The supervisor's"))
+    [answer] = await kanya.push("RECORDS", kanya.change(incident, 1, title="The officer's"))
+    assert (answer["outcome"], answer["detail"]) == ("CONFLICT", {"fields": ["title"]})
+
+
+async def test_what_a_cloned_phone_sends_under_a_used_number_is_kept(
+    kanya: Phone, owner: asyncpg.Connection
+) -> None:
+    await kanya.push("RECORDS", kanya.report("The first"))
+    await kanya.push("RECORDS", kanya.report("Another") | {"sequence": 1})
+    kept = await owner.fetchrow("select code, payload from quarantine")
+    assert kept["code"] == "SEQUENCE_REUSED"
+    assert orjson.loads(kept["payload"])["fields"]["title"] == "Another"
+
+
+async def test_a_mutation_that_stands_twice_in_a_batch_gets_its_outcome_twice(
+    kanya: Phone,
+) -> None:
+    one = kanya.report()
+    applied, duplicate = await kanya.push("RECORDS", one, one)
+    assert (duplicate["outcome"], duplicate["first"], duplicate["rev"]) == (
+        "DUPLICATE",
+        "APPLIED",
+        applied["rev"],
+    )
