@@ -18,6 +18,10 @@ from storage.faults import StorageFault
 from storage.principal import Principal
 
 
+AUDITED_CHARACTERS = 8_000
+"""What is kept of a read's text and variables: enough to tell what was read, and no way to fill the log."""
+
+
 class DoorEngine:
     """The engine behind one contract's address."""
 
@@ -111,7 +115,14 @@ class DoorEngine:
 
     async def _audit(self, context: Context, operation: Operation, request: GraphQLRequest) -> None:
         name = operation.definition.name
-        detail = {"operation": operation.text_id, "variables": request.variables}
+        variables = orjson.dumps(request.variables)
+        detail = {
+            "operation": operation.text_id,
+            "text": (request.query or "")[:AUDITED_CHARACTERS],
+            "variables": request.variables
+            if len(variables) <= AUDITED_CHARACTERS
+            else {"leftOutBytes": len(variables)},
+        }
         async with context.database.enter(self.door.role, context.principal) as entered:
             await entered.connection.execute(
                 AUDIT,
