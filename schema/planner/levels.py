@@ -12,7 +12,7 @@ from schema.planner import statements
 from schema.planner.arguments import RESERVED, Arguments, Converter, first_of, order_of
 from schema.planner.reads import Reading
 from schema.planner.select import Child, Row, Selection
-from storage.statements import Statement
+from schema.planner.variants import Variants
 
 
 async def expand(
@@ -32,7 +32,7 @@ class Level:
     child: Child
     arguments: Arguments
     below: list[Level]
-    _statements: dict[Any, Statement] = field(default_factory=dict)
+    variants: Variants = field(default_factory=Variants)
 
     async def read(
         self, parents: Sequence[Row], reading: Reading, variables: VariableValues | None
@@ -43,11 +43,9 @@ class Level:
         limit = first_of(given, read.limit)
         filters = {key: value for key, value in given.items() if key not in RESERVED}
         shape = (name, *sorted(filters))
-        if shape not in self._statements:
-            self._statements[shape] = statements.children(
-                selection, read, order, given=sorted(filters)
-            )
-        statement = self._statements[shape]
+        statement = self.variants.get(
+            shape, lambda: statements.children(selection, read, order, given=sorted(filters))
+        )
         found = dict.fromkeys(row[self.child.place] for row in parents)
         keys = [key for key in found if key is not None]
         if not keys:

@@ -38,7 +38,7 @@ from schema.planner.select import (
     subselections,
 )
 from schema.planner.values import Give, always, listed, member, plain, python_name
-from storage.statements import Statement
+from schema.planner.variants import Variants
 
 
 class Root(Protocol):
@@ -61,7 +61,7 @@ class PageRoot:
     give: Callable[[PageRows], Any]
     refuse: Give | None
     counted: bool
-    _statements: dict[Any, Statement] = field(default_factory=dict)
+    variants: Variants = field(default_factory=Variants)
 
     @property
     def alone(self) -> bool:
@@ -91,8 +91,9 @@ class PageRoot:
         if scopes is not None:
             bound["_scopes"] = list(scopes)
         shape = (name, after is not None, scopes is None, *sorted(filters))
-        if shape not in self._statements:
-            self._statements[shape] = statements.page(
+        statement = self.variants.get(
+            shape,
+            lambda: statements.page(
                 self.selection,
                 self.read.conditions,
                 order,
@@ -100,8 +101,8 @@ class PageRoot:
                 after=after is not None,
                 scoped=scopes is not None,
                 counted=self.counted,
-            )
-        statement = self._statements[shape]
+            ),
+        )
         rows = await reading.connection.fetch(statement.sql, *statement.values(bound))
         total = None
         if self.counted:
@@ -122,7 +123,7 @@ class SingleRoot:
     selection: Selection
     below: list[Level]
     shape: Shape
-    _statements: dict[Any, Statement] = field(default_factory=dict)
+    variants: Variants = field(default_factory=Variants)
 
     @property
     def alone(self) -> bool:
@@ -132,11 +133,12 @@ class SingleRoot:
         given = self.arguments.read(variables)
         scopes = await self.read.admit(reading, given)
         shape = (scopes is None, *sorted(given))
-        if shape not in self._statements:
-            self._statements[shape] = statements.single(
+        statement = self.variants.get(
+            shape,
+            lambda: statements.single(
                 self.selection, self.read.conditions, given=sorted(given), scoped=scopes is not None
-            )
-        statement = self._statements[shape]
+            ),
+        )
         bound = given if scopes is None else {**given, "_scopes": list(scopes)}
         row = await reading.connection.fetchrow(statement.sql, *statement.values(bound))
         if row is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from schema.planner import (
     one,
     page,
     reads,
+    variants,
 )
 from schema.planner.limits import Limits
 from schema.scalars import config
@@ -334,3 +336,24 @@ def test_the_contracts_share_no_classes() -> None:
     for number, mine in enumerate(classes):
         for others in classes[number + 1 :]:
             assert not mine & others
+
+
+def test_statements_share_one_bounded_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variants, "ROOM", 3)
+    monkeypatch.setattr(variants, "_kept", OrderedDict())
+    one, other = variants.Variants(), variants.Variants()
+    made: list[int] = []
+
+    def build() -> Statement:
+        made.append(1)
+        return Statement(f"select {len(made)}", (), {})
+
+    first = one.get("a", build)
+    assert other.get("a", build) is not first
+    assert one.get("a", build) is first
+    for shape in "bc":
+        other.get(shape, build)
+    assert one.get("a", build) is first
+    assert len(variants._kept) == 3
+    other.get("a", build)
+    assert len(made) == 5
