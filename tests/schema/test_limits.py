@@ -36,6 +36,7 @@ from schema.planner.limits import Limits
 from schema.scalars import config
 from storage import tables
 from storage.principal import Role
+from storage.statements import Statement
 
 DOORS = (phone_door(), partner_door(), admin_door())
 PHONE = DOORS[0]
