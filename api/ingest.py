@@ -2,7 +2,7 @@
 
     PUT  /ingest/cameras/{id}/snapshots    one JPEG as the body   201 stored, 200 had it already
     POST /ingest/cameras/{id}/heartbeat                           204
-    POST /ingest/posts/{id}/alarm          any body or none       201 alert raised, 200 joined the open one
+    POST /ingest/posts/{id}/alarm          any body or none       201 alert raised, 200 joined the unfinished one
     POST /ingest/posts/{id}/heartbeat                             204
 
 Each asks for `Authorization: Bearer` with the device's own key.
@@ -41,25 +41,20 @@ from storage.principal import Role
 JPEG = frozenset({"image/jpeg", "image/jpg"})
 
 SIGNAL_BYTES = 64 * 1024
-"""Largest body of an alarm or heartbeat. What it says is not read: a pole's firmware may send what it likes."""
+"""Largest body that is swallowed for the sake of its connection after an answer that did not need it."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def _answering(endpoint: Endpoint) -> Endpoint:
-    """Answers refusals, and hangs up where the rest of a refused body would be too much to swallow."""
+    """Answers refusals, also where a body is still on its way."""
 
     @wraps(endpoint)
     async def answered(request: Request) -> Response:
         try:
             return await endpoint(request)
         except (Problem, StorageFault) as error:
-            refusal = answer(as_problem(error))
-            length = _declared_length(request)
-            endless = length is None and "transfer-encoding" in request.headers
-            if endless or (length or 0) > SIGNAL_BYTES:
-                return LastAnswer.of(refusal)
-            return refusal
+            return _before_its_body(request, answer(as_problem(error)))
         except ClientDisconnect:
             # Nobody is left to read this; what had arrived is gone with its temporary file.
             return Response(status_code=400)
@@ -102,23 +97,21 @@ async def beat_camera(request: Request) -> Response:
     services: Services = request.app.state.services
     principal = await authenticate_device(request)
     camera_id = _id(request, "camera_id", CameraUnknown)
-    await _swallow(request)
     await see_camera(services.database, principal, camera_id, datetime.now(UTC))
-    return Response(status_code=204)
+    return _before_its_body(request, Response(status_code=204))
 
 
 @_answering
 async def press(request: Request) -> Response:
-    """Raises an alert for a pole's button, or joins the open one."""
+    """Raises an alert for a pole's button, or joins the unfinished one, whatever becomes of the body: it is not read."""
     services: Services = request.app.state.services
     principal = await authenticate_device(request)
     post_id = _id(request, "post_id", PostUnknown)
-    await _swallow(request)
     press_id = request.headers.get("idempotency-key") or request.headers.get("x-press-id")
     pressed = await press_button(services.database, principal, post_id, press_id, datetime.now(UTC))
     services.live.poke([pressed.scope_id], ["alerts"], [pressed.alert_id])
     services.live.wake_workers()
-    return JSONResponse(
+    told = JSONResponse(
         {
             "alertId": str(pressed.alert_id),
             "status": pressed.status.value,
@@ -126,6 +119,7 @@ async def press(request: Request) -> Response:
         },
         status_code=200 if pressed.joined else 201,
     )
+    return _before_its_body(request, told)
 
 
 @_answering
@@ -134,9 +128,8 @@ async def beat_post(request: Request) -> Response:
     services: Services = request.app.state.services
     principal = await authenticate_device(request)
     post_id = _id(request, "post_id", PostUnknown)
-    await _swallow(request)
     await see_post(services.database, principal, post_id, datetime.now(UTC))
-    return Response(status_code=204)
+    return _before_its_body(request, Response(status_code=204))
 
 
 routes: list[Route] = [
@@ -168,6 +161,13 @@ def _declared_length(request: Request) -> int | None:
     return int(declared) if declared.isdecimal() else None
 
 
+def _before_its_body(request: Request, response: Response) -> Response:
+    """An answer that waits for no body, and hangs up where the rest of the body would be too much to swallow."""
+    length = _declared_length(request)
+    endless = length is None and "transfer-encoding" in request.headers
+    return LastAnswer.of(response) if endless or (length or 0) > SIGNAL_BYTES else response
+
+
 def _refuse_declared(request: Request, limit: int) -> None:
     if (_declared_length(request) or 0) > limit:
         raise _too_large(limit)
@@ -194,13 +194,3 @@ async def _received(request: Request, limit: int) -> AsyncIterator[Spool]:
         except ObjectTooLarge:
             raise _too_large(limit) from None
         yield spool
-
-
-async def _swallow(request: Request) -> None:
-    """Reads a body that says nothing, within its limit."""
-    _refuse_declared(request, SIGNAL_BYTES)
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > SIGNAL_BYTES:
-            raise _too_large(SIGNAL_BYTES)

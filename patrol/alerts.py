@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,9 @@ from storage.principal import Principal, PrincipalKind
 from storage.vocabulary import AlertSource, AlertStatus
 
 LONGEST_PRESS_ID = 100
+
+ANSWER_HOLDS = timedelta(minutes=10)
+"""How long somebody is believed to be on his way: a later press of the pole calls anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,9 @@ async def press_button(
 ) -> Pressed:
     """Raises an alert for a pole, or joins its unfinished one.
 
+    Whoever presses is always called for: an unfinished alert for which nobody is called any more, or whose answer is
+    older than `ANSWER_HOLDS`, is handed back and called anew.
+
     Args:
         press_id: the pole's own name for this press, so that it may be repeated until it is answered; the same press
             is never counted twice, also when its alert is closed by then.
@@ -140,14 +146,25 @@ async def press_button(
             )
         open_alert = await connection.fetchrow(JOIN_ALERT, post_id)
         if open_alert is not None:
-            pressed = Pressed(
-                open_alert["id"], open_alert["scope_id"], AlertStatus(open_alert["status"]), True
-            )
+            status = AlertStatus(open_alert["status"])
+            if not _is_cared_for(open_alert, now):
+                status = AlertStatus.OPEN
+                back = {"id": open_alert["id"], "status": status.value, "at": now}
+                await connection.execute(ANSWER_ALERTS, as_json([back]), None)
+                await begin_anew(connection, {open_alert["id"]: open_alert["scope_id"]})
+            pressed = Pressed(open_alert["id"], open_alert["scope_id"], status, True)
         else:
             [raised] = await raise_alerts(connection, [_alert_of(post_id, post, now)])
             pressed = Pressed(raised.alert_id, raised.scope_id, raised.status, not raised.created)
         await connection.execute(REMEMBER_PRESS, post_id, press, pressed.alert_id, pressed.joined)
         return pressed
+
+
+def _is_cared_for(alert: Mapping[str, Any], now: datetime) -> bool:
+    """Whether people are still being called for an unfinished alert, or one of them answered a short while ago."""
+    if alert["status"] == AlertStatus.OPEN.value:
+        return bool(alert["calling"])
+    return bool(now - alert["acknowledged_at"] < ANSWER_HOLDS)
 
 
 async def see_post(database: Database, principal: Principal, post_id: UUID, now: datetime) -> None:
@@ -173,13 +190,13 @@ async def answer_alerts(
 
     Args:
         officer: who answers.
-        scopes: where he may answer.
+        scopes: where he may answer. Besides he may answer what he raised or was called for.
         answers: alert, wanted status and when it was decided; no alert may stand twice.
     """
     ids = [alert_id for alert_id, _, _ in answers]
     if len(set(ids)) < len(ids):
         raise ValueError("an alert stands twice in one call")
-    stored = {row["id"]: row for row in await connection.fetch(LOCK_ALERTS, ids)}
+    stored = {row["id"]: row for row in await connection.fetch(LOCK_ALERTS, ids, officer)}
     decided = {
         alert_id: _decide(alert_id, stored.get(alert_id), wanted, scopes)
         for alert_id, wanted, _ in answers
@@ -210,8 +227,8 @@ def _decide(
 ) -> Answered:
     if row is None or row["deleted_at"] is not None:
         return Answered(alert_id, refusal=NotFound)
-    if row["scope_id"] not in scopes:
-        # What stands in a scope that he may not read is not told.
+    if row["scope_id"] not in scopes and not row["concerns"]:
+        # What stands in a scope that he may not read is not told, unless the alert concerns him.
         return Answered(alert_id, refusal=NotInScope)
     now = AlertStatus(row["status"])
     if not alert_may_become(now, wanted):

@@ -127,14 +127,21 @@ where id = any ($1::uuid[])
 JOIN_ALERT = """
 update sos_alert set presses = presses + 1
 where post_id = $1 and status in ('OPEN', 'ACKNOWLEDGED') and deleted_at is null
-returning id, scope_id, status
+returning id, scope_id, status, acknowledged_at,
+          exists (select from sos_step where alert_id = sos_alert.id and done_at is null) as calling
 """
-"""Counts one more press on a post's unfinished alert."""
+"""Counts one more press on a post's unfinished alert, and says whether steps of it are still to be called."""
 
 LOCK_ALERTS = """
-select id, scope_id, status, deleted_at, rev from sos_alert where id = any ($1::uuid[]) order by id for update
+select id, scope_id, status, deleted_at, rev,
+       officer_id is not distinct from $2
+       or exists (select from sos_recipient where alert_id = sos_alert.id and officer_id = $2) as concerns
+from sos_alert where id = any ($1::uuid[]) order by id for update
 """
-"""Alerts, locked in the order of their ids so that two who answer many never wait for each other in a circle."""
+"""Alerts, and whether an officer raised them or was called for them.
+
+They are locked in the order of their ids, so that two who answer many never wait for each other in a circle.
+"""
 
 ANSWER_ALERTS = """
 update sos_alert alert

@@ -9,15 +9,17 @@ from uuid import UUID
 import asyncpg
 from uuid_utils.compat import uuid7
 
-from patrol.alerts import NewAlert, Raised, raise_alerts
+from patrol.alerts import Answered, NewAlert, Raised, answer_alerts, raise_alerts
 from storage.database import Database
 from storage.principal import system
-from storage.vocabulary import AlertSource
+from storage.vocabulary import AlertSource, AlertStatus
 from tests import personas
 from tests.world import LATITUDE, LONGITUDE, SIDE, World
 
 METRES = 1 / 111_195
 """Degrees of latitude."""
+
+ANSWERED_AT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
 
 async def add_phone(world: World, officer: UUID, address: str, *, kind: str = "FID") -> UUID:
@@ -66,6 +68,18 @@ async def raise_one(database: Database, alert: NewAlert) -> Raised:
     async with database.write(system("test")) as connection:
         [raised] = await raise_alerts(connection, [alert])
     return raised
+
+
+async def answer(
+    database: Database, world: World, alert: UUID, wanted: AlertStatus, *, officer: UUID
+) -> Answered:
+    """An answer of an officer, with the scopes that he holds now."""
+    async with database.write(system("test")) as connection:
+        scopes = await connection.fetch("select access.officer_scopes($1) as id", officer)
+        [answered] = await answer_alerts(
+            connection, officer, {row["id"] for row in scopes}, [(alert, wanted, ANSWERED_AT)]
+        )
+    return answered
 
 
 async def steps(owner: asyncpg.Connection, alert: UUID) -> list[UUID]:

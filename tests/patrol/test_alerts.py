@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
-from patrol.alerts import Answered, Pressed, answer_alerts, press_button, raise_alerts, see_post
-from patrol.errors import NotFound, NotInScope, PostUnknown, StateNotReachable
+from patrol.alerts import Answered, answer_alerts, raise_alerts
+from patrol.errors import NotFound, NotInScope, StateNotReachable
 from storage.database import Database
-from storage.faults import PrincipalRevoked
-from storage.principal import Principal, system
-from storage.vocabulary import AlertSource, AlertStatus
-from tests import personas
-from tests.patrol.sos import an_alert, raise_one, steps, waiting
-from tests.world import LATITUDE, SIDE, World
+from storage.principal import system
+from storage.vocabulary import AlertStatus
+from tests.patrol.sos import ANSWERED_AT, add_phone, an_alert, answer, raise_one, steps, waiting
+from tests.world import World
 
-NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-async def pole(world: World) -> Principal:
-    return await personas.as_post(world, world.post)
-
-
-async def press(
-    database: Database, pole: Principal, press_id: str | None = None, now: datetime = NOW
-) -> Pressed:
-    assert isinstance(pole.id, UUID)
-    return await press_button(database, pole, pole.id, press_id, now)
-
-
-async def answer(
-    database: Database, world: World, alert: UUID, wanted: AlertStatus, *, officer: UUID
-) -> Answered:
-    async with database.write(system("test")) as connection:
-        scopes = await connection.fetch("select access.officer_scopes($1) as id", officer)
-        [answered] = await answer_alerts(
-            connection, officer, {row["id"] for row in scopes}, [(alert, wanted, NOW)]
-        )
-    return answered
+NOW = ANSWERED_AT
 
 
 async def test_an_alert_is_stored_with_its_escalation_and_the_jobs_of_it(
@@ -123,136 +96,6 @@ async def test_an_alert_of_a_transaction_that_fails_calls_nobody(
     assert await waiting(owner) == []
 
 
-# The pole's button
-
-
-async def test_a_press_raises_an_alert_at_the_poles_place(
-    database: Database, world: World, pole: Principal, owner: asyncpg.Connection
-) -> None:
-    pressed = await press(database, pole)
-
-    assert (pressed.status, pressed.joined, pressed.scope_id) == (
-        AlertStatus.OPEN,
-        False,
-        world.market,
-    )
-    stored = await owner.fetchrow("select * from sos_alert")
-    assert stored["id"] == pressed.alert_id
-    assert (stored["source"], stored["post_id"], stored["officer_id"]) == ("POST", world.post, None)
-    assert (stored["zone_id"], stored["latitude"]) == (world.market, LATITUDE + SIDE / 2)
-    assert stored["raised_at"] == stored["received_at"] == NOW
-    assert len(await waiting(owner)) == 3
-    assert await owner.fetchval("select last_seen_at from sos_post_state") == NOW
-
-
-async def test_further_presses_join_the_alert_until_it_is_closed(
-    database: Database, world: World, pole: Principal, owner: asyncpg.Connection
-) -> None:
-    first = await press(database, pole)
-    second = await press(database, pole)
-    await answer(database, world, first.alert_id, AlertStatus.ACKNOWLEDGED, officer=world.kanya)
-    third = await press(database, pole)
-    await answer(database, world, first.alert_id, AlertStatus.CLOSED, officer=world.kanya)
-    fourth = await press(database, pole)
-
-    assert [one.joined for one in (first, second, third, fourth)] == [False, True, True, False]
-    assert first.alert_id == second.alert_id == third.alert_id != fourth.alert_id
-    assert third.status is AlertStatus.ACKNOWLEDGED
-    assert await owner.fetchval("select presses from sos_alert order by id limit 1") == 3
-    assert await owner.fetchval("select count(*) from sos_step") == 6
-
-
-async def test_a_press_that_is_sent_again_is_told_the_same_and_counted_once(
-    database: Database, world: World, pole: Principal, owner: asyncpg.Connection
-) -> None:
-    first = await press(database, pole, "press 17")
-    again = await press(database, pole, "press 17")
-    await answer(database, world, first.alert_id, AlertStatus.CANCELLED, officer=world.kanya)
-    late = await press(database, pole, "press 17")
-    new = await press(database, pole, "press 18")
-
-    assert again == first
-    assert (late.alert_id, late.status, late.joined) == (
-        first.alert_id,
-        AlertStatus.CANCELLED,
-        False,
-    )
-    assert new.alert_id != first.alert_id
-    assert [row["presses"] for row in await owner.fetch("select presses from sos_alert")] == [1, 1]
-
-
-@pytest.mark.parametrize("press_id", ["x" * 10_000, "nul \0", "\udcff", " "])
-async def test_a_strange_press_id_never_costs_the_alarm(
-    database: Database, pole: Principal, press_id: str
-) -> None:
-    first = await press(database, pole, press_id)
-
-    assert await press(database, pole, press_id) == first
-
-
-async def test_presses_at_the_same_moment_make_one_alert(
-    database: Database, pole: Principal, owner: asyncpg.Connection
-) -> None:
-    pressed = await asyncio.gather(*(press(database, pole, f"press {n}") for n in range(6)))
-
-    assert len({one.alert_id for one in pressed}) == 1
-    assert sorted(one.joined for one in pressed) == [False] + [True] * 5
-    assert await owner.fetchval("select count(*) from sos_alert") == 1
-    assert await owner.fetchval("select presses from sos_alert") == 6
-    assert await owner.fetchval("select count(*) from sos_step") == 3
-
-
-async def test_without_the_poles_lock_the_database_still_keeps_one_alert_for_a_pole(
-    database: Database, world: World, owner: asyncpg.Connection
-) -> None:
-    """The second guard, for a writer that does not come through `press_button`."""
-    by_post = {"source": AlertSource.POST, "officer_id": None, "post_id": world.post}
-
-    raised = await asyncio.gather(
-        *(raise_one(database, an_alert(world, **by_post)) for _ in range(4))
-    )
-
-    assert sorted(one.created for one in raised) == [False, False, False, True]
-    assert len({one.alert_id for one in raised}) == 1
-    assert await owner.fetchval("select count(*) from sos_step") == 3
-
-
-async def test_a_key_presses_its_own_button_only(
-    database: Database, world: World, pole: Principal, owner: asyncpg.Connection
-) -> None:
-    camera = await personas.as_camera(world, world.market_camera)
-    other = await world.add_post(world.temple)
-    with pytest.raises(PostUnknown):
-        await press_button(database, pole, other, None, NOW)
-    with pytest.raises(PostUnknown):
-        await press_button(database, camera, world.market_camera, None, NOW)
-    with pytest.raises(PostUnknown):
-        await see_post(database, camera, world.post, NOW)
-    await world.change("update sos_post set deleted_at = now()")
-    with pytest.raises(PostUnknown):
-        await press(database, pole)
-    with pytest.raises(PostUnknown):
-        await see_post(database, pole, world.post, NOW)
-    await world.change("update device_key set revoked_at = now()")
-    with pytest.raises(PrincipalRevoked):
-        await press(database, pole)
-
-    assert await owner.fetchval("select count(*) from sos_alert") == 0
-
-
-async def test_a_heartbeat_sends_nothing_to_phones(
-    database: Database, world: World, pole: Principal, owner: asyncpg.Connection
-) -> None:
-    stamp = "select (rev, sync_xid)::text from sos_post"
-    before = await owner.fetchval(stamp)
-
-    await see_post(database, pole, world.post, NOW)
-    await see_post(database, pole, world.post, NOW - timedelta(minutes=1))
-
-    assert await owner.fetchval(stamp) == before
-    assert await owner.fetchval("select last_seen_at from sos_post_state") == NOW
-
-
 # Answers
 
 
@@ -281,7 +124,7 @@ async def test_refused_answers_are_data_and_spoil_no_others(
 ) -> None:
     mine, elsewhere, gone = (
         an_alert(world),
-        an_alert(world, scope_id=world.temple, zone_id=world.temple),
+        an_alert(world, scope_id=world.temple, zone_id=world.temple, officer_id=world.somkid),
         an_alert(world),
     )
     for alert in (mine, elsewhere, gone):
@@ -303,6 +146,40 @@ async def test_refused_answers_are_data_and_spoil_no_others(
     assert answered[0].status is None
     standing = await owner.fetch("select id from sos_alert where status <> 'OPEN'")
     assert [row["id"] for row in standing] == [mine.id]
+
+
+async def test_who_raised_an_alert_or_was_called_for_it_answers_without_its_scope(
+    database: Database, world: World
+) -> None:
+    phone = await add_phone(world, world.somkid, "somkid's")
+    away = {"scope_id": world.temple, "zone_id": world.temple}
+    own, called = an_alert(world, **away), an_alert(world)
+    for alert in (own, called):
+        await raise_one(database, alert)
+
+    uncalled = await answer(
+        database, world, called.id, AlertStatus.ACKNOWLEDGED, officer=world.somkid
+    )
+    step = await world.row("select id from sos_step where alert_id = $1 limit 1", called.id)
+    await world.store(
+        "sos_recipient",
+        alert_id=called.id,
+        step_id=step["id"],
+        scope_id=world.market,
+        officer_id=world.somkid,
+        installation_id=phone,
+        outcome="ACCEPTED",
+        attempted_at=NOW,
+    )
+
+    raiser = await answer(database, world, own.id, AlertStatus.CANCELLED, officer=world.kanya)
+    helper = await answer(
+        database, world, called.id, AlertStatus.ACKNOWLEDGED, officer=world.somkid
+    )
+
+    assert (uncalled.refusal, uncalled.status) == (NotInScope, None)
+    assert (raiser.refusal, raiser.status) == (None, AlertStatus.CANCELLED)
+    assert (helper.refusal, helper.status) == (None, AlertStatus.ACKNOWLEDGED)
 
 
 async def test_an_open_alert_cannot_be_closed_unanswered_and_a_final_one_never_moves(

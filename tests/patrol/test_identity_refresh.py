@@ -13,6 +13,7 @@ import pytest
 
 from patrol.errors import (
     DeviceProofInvalid,
+    NotSignedIn,
     RefreshTokenInvalid,
     RefreshTokenReused,
     SessionRevoked,
@@ -22,6 +23,7 @@ from patrol.identity import (
 )
 from patrol.identity.refresh_tokens import RefreshToken, read_refresh_token
 from patrol.keys import KeySet, load, retire, rotate
+from patrol.sync.cursor import Cursor, CursorRefused, read, sign
 from storage.database import Database
 from storage.principal import Role, system
 from tests.conftest import SECRET
@@ -192,11 +194,13 @@ async def test_a_session_lives_on_while_it_is_used_and_ends_when_it_is_not(
     assert not await sign_in.is_served(later)
 
 
-async def test_keys_rotate_with_overlap_and_a_retired_key_signs_out(
+async def test_keys_rotate_with_overlap_and_a_retired_key_signs_nobody_out(
     sign_in: SignIn, world: World, keys: KeySet, database: Database
 ) -> None:
-    phone = SigningPhone()
+    phone, slow = SigningPhone(), SigningPhone()
     old = await sign_in.enrolled(phone, world.kanya)
+    late = await sign_in.enrolled(slow, world.somkid)
+    cursor = sign(Cursor(UUID(int=1), None, None), keys, holder=world.somkid)
     old_kid = keys.current.kid
     async with database.write(system("keys"), Role.SYSTEM) as connection:
         new_kid = await rotate(connection, SECRET, overlap=timedelta(0))
@@ -208,10 +212,17 @@ async def test_keys_rotate_with_overlap_and_a_retired_key_signs_out(
     async with database.write(system("keys"), Role.SYSTEM) as connection:
         await retire(connection, old_kid)
         keys.replace(await load(connection, SECRET))
-    with pytest.raises(RefreshTokenInvalid):
-        await sign_in.refreshed(phone, old.refresh_token)
     assert await sign_in.is_served(new)
     await sign_in.refreshed(phone, new.refresh_token)
+    with pytest.raises(NotSignedIn):
+        sign_in.access.verify(late.access_token)
+    with pytest.raises(CursorRefused, match="CURSOR_INVALID"):
+        read(cursor, keys, holder=world.somkid)
+    with pytest.raises(DeviceProofInvalid):
+        await sign_in.refreshed(phone, late.refresh_token)
+    back = await sign_in.refreshed(slow, late.refresh_token)
+    assert back.refresh_token.startswith(new_kid)
+    assert await sign_in.is_served(back)
 
 
 async def test_a_process_that_lost_an_answer_and_rotated_its_key_still_gives_a_good_successor(
