@@ -18,6 +18,7 @@ import orjson
 import structlog
 
 from schema.context import Change
+from storage.job_worker import KEEPALIVES
 from storage.jobs import JOB_CHANNEL
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,14 @@ EVERYTHING = "*"
 TICK_SECONDS = 15.0
 """How often a listener without news is woken, so that it can look whether it may still listen."""
 
+LOOK_SECONDS = 15.0
+"""How often the listening connection is asked for a sign of life: a network that drops silently ends no connection."""
+
+ANSWER_SECONDS = 5.0
+"""How long the database may take to answer before the connection counts as lost."""
+
+CONNECT_SECONDS = 10.0
+
 
 @dataclass(slots=True)
 class _Gathered:
@@ -41,48 +50,50 @@ class _Gathered:
     scopes: set[UUID] = field(default_factory=set)
     subjects: set[str] = field(default_factory=set)
     alerts: list[UUID] = field(default_factory=list)
-    everything: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.scopes or self.alerts or self.everything)
+        return bool(self.scopes or self.alerts)
 
-    def add(self, change: Change, *, everything: bool = False) -> None:
+    def add(self, change: Change) -> None:
         self.scopes.update(change.scope_ids)
         self.subjects.update(change.subjects)
         self.alerts += [one for one in change.alert_ids if one not in self.alerts]
-        self.everything = self.everything or everything
 
     def take(self) -> Change:
         change = Change(
             tuple(sorted(self.scopes)), tuple(sorted(self.subjects)), tuple(self.alerts)
         )
-        self.scopes, self.subjects, self.alerts, self.everything = set(), set(), [], False
+        self.scopes, self.subjects, self.alerts = set(), set(), []
         return change
 
 
 class _Listener:
     """One subscription. Its news merge while it is not read, so that a slow client costs one set and no queue."""
 
-    def __init__(self, scopes: frozenset[UUID] | None) -> None:
+    def __init__(self, scopes: frozenset[UUID]) -> None:
         self.scopes = scopes
         self.news = _Gathered()
         self.woken = asyncio.Event()
 
     def hear(self, change: Change, *, everything: bool) -> None:
-        if self.scopes is not None:
-            mine = self.scopes if everything else self.scopes.intersection(change.scope_ids)
-            if not mine:
-                return
-            change = Change(tuple(mine), change.subjects, change.alert_ids)
-        self.news.add(change, everything=everything)
-        self.woken.set()
+        mine = self.scopes if everything else self.scopes.intersection(change.scope_ids)
+        if mine:
+            self.news.add(Change(tuple(mine), change.subjects, change.alert_ids))
+            self.woken.set()
 
 
 class Live:
     """Sends and hears pokes on two connections of its own; reconnects by itself."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        look_seconds: float = LOOK_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
         self._url = url
+        self._look_seconds, self._answer_seconds = look_seconds, answer_seconds
         self._listeners: set[_Listener] = set()
         self._waiting = _Gathered()
         self._wake_workers = False
@@ -95,7 +106,12 @@ class Live:
             asyncio.create_task(self._hear(connected)),
             asyncio.create_task(self._tell()),
         ]
-        await asyncio.wait_for(connected.wait(), 15)
+        try:
+            async with asyncio.timeout(15):
+                await connected.wait()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -119,8 +135,11 @@ class Live:
         self._wake_workers = True
         self._something.set()
 
-    async def changes(self, scopes: frozenset[UUID] | None) -> AsyncGenerator[Change, None]:
-        """Changes of some scopes (of all with None) from now on; an empty one each 15 s without news."""
+    async def changes(self, scopes: frozenset[UUID]) -> AsyncGenerator[Change, None]:
+        """Changes of some scopes from now on; an empty one each 15 s without news.
+
+        After news may have been missed, one change names all of `scopes` and no subject.
+        """
         listener = _Listener(scopes)
         self._listeners.add(listener)
         try:
@@ -142,11 +161,14 @@ class Live:
                 self._something.clear()
                 try:
                     if connection is None or connection.is_closed():
-                        connection = await asyncpg.connect(self._url, statement_cache_size=0)
+                        connection = await self._connect()
                     await self._flush(connection)
                     await asyncio.sleep(COALESCE_SECONDS)
                 except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                     log.warning("poke_failed", error=type(error).__name__)
+                    if connection is not None:
+                        connection.terminate()
+                        connection = None
                     self._something.set()
                     await asyncio.sleep(1)
         finally:
@@ -154,31 +176,55 @@ class Live:
                 connection.terminate()
 
     async def _flush(self, connection: asyncpg.Connection) -> None:
-        if self._wake_workers:
-            self._wake_workers = False
-            await connection.execute(f"notify {JOB_CHANNEL}")
-        if self._waiting:
-            gathered, self._waiting = self._waiting, _Gathered()
-            await connection.execute("select pg_notify($1, $2)", CHANNEL, _payload(gathered.take()))
+        wake, self._wake_workers = self._wake_workers, False
+        change = self._waiting.take() if self._waiting else None
+        try:
+            if wake:
+                await connection.execute(f"notify {JOB_CHANNEL}")
+            if change is not None:
+                await connection.execute("select pg_notify($1, $2)", CHANNEL, _payload(change))
+        except BaseException:
+            # Perhaps it arrived and only the answer was lost: a second poke costs a pull, a lost one the alarm.
+            self._wake_workers = self._wake_workers or wake
+            if change is not None:
+                self._waiting.add(change)
+            raise
 
     async def _hear(self, connected: asyncio.Event) -> None:
         while True:
             connection: asyncpg.Connection | None = None
             try:
-                connection = await asyncpg.connect(self._url, statement_cache_size=0)
+                connection = await self._connect()
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
                 await connection.add_listener(CHANNEL, lambda *heard: self._dispatch(heard[3]))
                 if connected.is_set():
                     self._dispatch(EVERYTHING)
                 connected.set()
-                await lost.wait()
+                await self._until_lost(connection, lost)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("listen_failed", error=type(error).__name__)
                 await asyncio.sleep(1)
             finally:
                 if connection is not None:
                     connection.terminate()
+
+    async def _until_lost(self, connection: asyncpg.Connection, lost: asyncio.Event) -> None:
+        while not lost.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._look_seconds):
+                    await lost.wait()
+            if not lost.is_set():
+                await connection.execute("select 1")
+
+    async def _connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            self._url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=self._answer_seconds,
+            statement_cache_size=0,
+            server_settings={"application_name": "patrol pokes", **KEEPALIVES},
+        )
 
     def _dispatch(self, payload: str) -> None:
         everything = payload == EVERYTHING

@@ -10,6 +10,10 @@ from pathlib import Path
 OPERATIONS = Path(__file__).resolve().parent.parent / "mobile_contracts" / "operations"
 
 
+class OperationsMissing(Exception):
+    """The installation lacks the operations of the phone app."""
+
+
 def operation_id(text: str) -> str:
     """The id of an operation: the SHA-256 of its UTF-8 text, 64 lower-case hexadecimal digits."""
     return sha256(text.encode()).hexdigest()
@@ -17,6 +21,14 @@ def operation_id(text: str) -> str:
 
 @cache
 def trusted_operations(directory: Path = OPERATIONS) -> Mapping[str, str]:
-    """The texts of the trusted operations by id. Released texts stay, so that older apps keep working."""
+    """The texts of the trusted operations by id. Released texts stay, so that older apps keep working.
+
+    Raises:
+        OperationsMissing: there are none, and the phone door would refuse every operation.
+    """
     texts = [path.read_text(encoding="utf-8") for path in sorted(directory.rglob("*.graphql"))]
+    if not texts:
+        raise OperationsMissing(
+            f"There are no trusted operations in {directory}. Install from a checkout, with `pip install -e .`."
+        )
     return {operation_id(text): text for text in texts}

@@ -26,6 +26,13 @@ log = structlog.get_logger(__name__)
 
 LANES: Final = {"urgent": 16, "ordinary": 4}
 
+KEEPALIVES: Final = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "4",
+}
+"""Settings of a connection that lives long: the server ends it about 17 s after its host vanished without a word."""
+
 # A server or a network that will be back; anything else on the first connection is a mistake in the set-up.
 PASSING: Final = (
     OSError,
@@ -96,9 +103,7 @@ class Worker:
             # A claim or verdict that a crash of the server takes back costs one more run, which is allowed anyway.
             "synchronous_commit": "off",
             # The server notices a vanished host, and frees its jobs, only after that host noticed the same.
-            "tcp_keepalives_idle": "5",
-            "tcp_keepalives_interval": "3",
-            "tcp_keepalives_count": "4",
+            **KEEPALIVES,
         }
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()

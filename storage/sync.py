@@ -178,3 +178,10 @@ READ_AUTHOR = """
 select station_id, role, array(select access.officer_scopes(id)) as scopes from officer where id = $1
 """
 """What the rules of a push must know about the officer who pushes."""
+
+ADD_EPOCH = """
+insert into sync_epoch (id, number, reason)
+select $1, coalesce(max(number), 0) + 1, $2 from sync_epoch
+returning number
+"""
+"""Begins the next epoch."""

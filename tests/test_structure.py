@@ -13,6 +13,7 @@ from importlinter.cli import lint_imports
 
 from api.pages import pages
 from api.trusted import OPERATIONS
+from schema.planner.limits import Limits
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "schema", "patrol", "storage")
@@ -92,3 +93,12 @@ def test_a_contract_is_sorted_and_stands_by_itself(path: str) -> None:
 def test_there_is_a_contract_for_each_door() -> None:
     assert {Path(path).stem for path in CONTRACTS} == {"phone", "partner", "admin"}
     assert OPERATIONS == ROOT / "mobile_contracts" / "operations"
+
+
+def test_the_protocol_names_the_limits_that_operations_are_held_to() -> None:
+    limits = Limits()
+    told = (ROOT / "mobile_contracts" / "protocol.md").read_text(encoding="utf-8")
+    [row] = [line for line in told.splitlines() if line.startswith("| text of an operation |")]
+    assert row.split("|")[2].strip() == (
+        f"{limits.source_bytes // 1024} KiB, {limits.tokens:,} tokens, {limits.fields:,} fields, {limits.depth} levels"
+    )

@@ -260,6 +260,7 @@ class World:
     ) -> UUID:
         """An incident in the middle of its zone, a minute ago."""
         at = occurred_at or now() - timedelta(minutes=1)
+        more.setdefault("updated_at", received_at or at)
         more.setdefault("latitude", LATITUDE + SIDE / 2)
         more.setdefault("longitude", LONGITUDE + SIDE / 2)
         return await self.store(

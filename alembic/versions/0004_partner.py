@@ -65,8 +65,12 @@ select i.id, i.scope_id, i.zone_id, i.category, i.severity, i.status,
        i.occurred_at, i.updated_at
 from incident i
 join access.granted(access.id_of(access.principal()), 'INCIDENTS') as g on g.zone_id = i.scope_id
-cross join lateral (select coalesce(i.received_at <= g.full_until, false) as fully) shown
-where i.deleted_at is null and i.received_at <= g.visible_until;
+cross join lateral (select greatest(i.received_at, i.updated_at) as at) latest
+cross join lateral (select coalesce(latest.at <= g.full_until, false) as fully) shown
+where i.deleted_at is null and latest.at <= g.visible_until;
+comment on view partner.incident is
+    'Incidents under the agreements in force. Only the latest version of a row is kept, so the delay counts from it: '
+    'a delayed agreement shows a row only once its latest version is older than the delay, and an edit hides it anew.';
 
 create view partner.organisation as
 select id, code, name, name_th, sector from organisation

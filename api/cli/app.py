@@ -12,6 +12,7 @@ from api.cli import (
     check,
     demo,
     device,
+    epoch,
     key,
     migrate,
     officer,
@@ -37,5 +38,5 @@ app = typer.Typer(
 )
 for command in (up, processes, migrate, check, demo, buckets):
     command.register(app)
-for noun in (officer, device, partner, camera, post, place, admin, key, audit, schema):
+for noun in (officer, device, partner, camera, post, place, admin, key, epoch, audit, schema):
     noun.register(app)

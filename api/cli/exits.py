@@ -67,6 +67,7 @@ def code_of(error: BaseException) -> Exit | None:
     """The exit code of an expected fault; None for a mistake of ours."""
     # Imported late: a command that goes well never needs them.
     from api.settings import SettingsWrong
+    from api.trusted import OperationsMissing
     from patrol.errors import Problem
     from patrol.keys import SecretWrong
     from storage.faults import StorageFault
@@ -74,7 +75,7 @@ def code_of(error: BaseException) -> Exit | None:
     if isinstance(error, BaseExceptionGroup):
         codes = {code_of(one) for one in error.exceptions}
         return codes.pop() if len(codes) == 1 else None
-    if isinstance(error, SettingsWrong | SecretWrong):
+    if isinstance(error, SettingsWrong | SecretWrong | OperationsMissing):
         return Exit.SETTINGS
     if type(error).__name__ == "CredentialsUnfit":  # api.push takes half a second to import
         return Exit.SETTINGS

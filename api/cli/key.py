@@ -84,9 +84,13 @@ def retire(
     kid: Annotated[str, typer.Argument(help="The kid that `keys list` shows.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Stop believing a key: every token and cursor that it signed is void within a minute."""
+    """Stop believing a key: access tokens and cursors that it signed are void within a minute. Refresh tokens are not."""
     if not yes:
-        typer.confirm(f"Phones whose tokens {kid} signed must refresh. Retire it?", abort=True)
+        typer.confirm(
+            f"Phones whose access tokens {kid} signed must refresh, and pull from the start where it signed their cursor. "
+            "Nobody is signed out. Retire it?",
+            abort=True,
+        )
 
     async def work() -> None:
         from patrol.audit import audit
@@ -112,6 +116,8 @@ def retire(
             if not await stop(connection, kid):
                 raise NotFound(f"There is no key {kid}.")
             await audit(connection, "key.retire", kid)
-        note("The key was retired; every process stops believing it within a minute.")
+        note(
+            "The key was retired; every process stops believing it within a minute, but for refresh tokens."
+        )
 
     run(work())

@@ -112,7 +112,10 @@ def _redacted(
         elif subject == "cameras":
             wanted[row["id"]] = _camera(row, pictures, grant, at)
         else:
-            age = at - datetime.fromisoformat(row["receivedAt"])
+            # A delay counts from the latest version: an edit is held back like the record.
+            age = at - max(
+                datetime.fromisoformat(row[name]) for name in ("receivedAt", "updatedAt")
+            )
             delays = [one for one in (grant.delay, grant.full_delay) if one]
             if any(abs(age - delay) < SLACK for delay in delays):
                 open_.add(row["id"])

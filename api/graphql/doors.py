@@ -17,7 +17,6 @@ from storage.admins import AUDIT
 from storage.faults import StorageFault
 from storage.principal import Principal
 
-
 AUDITED_CHARACTERS = 8_000
 """What is kept of a read's text and variables: enough to tell what was read, and no way to fill the log."""
 

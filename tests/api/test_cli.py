@@ -14,15 +14,30 @@ from typer.testing import CliRunner
 
 from api.cli.app import app
 from api.cli.exits import Exit
+from patrol.keys import KeySet
+from schema.phone import phone_door
 from storage.database import Database
 from storage.embedded import EmbeddedS3
 from tests.api.cli_support import CommandLine, on_database
 from tests.conftest import store_on
+from tests.personas import as_officer
+from tests.phone import Phone, context
 from tests.world import World
 
 EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"
 
-NOUNS = ("admin", "audit", "camera", "cameras", "device", "keys", "officer", "partner", "post")
+NOUNS = (
+    "admin",
+    "audit",
+    "camera",
+    "cameras",
+    "device",
+    "epoch",
+    "keys",
+    "officer",
+    "partner",
+    "post",
+)
 
 
 @pytest.fixture
@@ -195,6 +210,24 @@ async def test_keys_are_rotated_with_overlap_and_the_last_one_is_not_retired(
     await owner.execute("update signing_key set signs_from = now() - interval '1 minute'")
     await patrol.ok("keys", "retire", old, "--yes")
     assert (await patrol("keys", "retire", "nope", "--yes")).code == Exit.REFUSED
+
+
+async def test_a_new_epoch_resets_phones_and_is_in_the_log(
+    patrol: CommandLine, world: World, owner: asyncpg.Connection, database: Database, keys: KeySet
+) -> None:
+    phone = Phone(phone_door(), context(database, await as_officer(world, world.kanya), keys))
+    await phone.pull()
+    assert await patrol.ok("epoch", "new", "--reason", "restored from Monday") == "2\n"
+    assert (await phone.pull_page())["reset"] == "EPOCH_ENDED"
+    assert (await phone.pull_page())["reset"] is None
+    entry = await owner.fetchrow("select * from audit_entry where act = 'epoch.new'")
+    assert (entry["subject"], orjson.loads(entry["detail"])) == (
+        "2",
+        {"reason": "restored from Monday"},
+    )
+    assert await owner.fetchval("select reason from sync_epoch where number = 2")
+    assert (await patrol("epoch", "new", "--reason", " ")).code == Exit.REFUSED
+    assert await owner.fetchval("select max(number) from sync_epoch") == 2
 
 
 async def test_an_administrator_gets_a_token_that_ends(patrol: CommandLine) -> None:

@@ -1,0 +1,115 @@
+"""A poke may be late; while the database can be reached again it must not be lost, and no silence may last for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from api.live import CHANNEL, Live, _read
+from storage.jobs import JOB_CHANNEL
+
+SCOPE, ALERT = UUID(int=1), UUID(int=2)
+LIMIT = 20.0
+
+
+class Cable:
+    """A network between us and PostgreSQL. Cut, it swallows every byte and ends no connection; new ones pass again."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._socket = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
+        self._user, self._database = parts.username, parts.path.strip("/")
+        self._lines: list[dict[str, bool]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def joined(self) -> int:
+        """How many connections were ever made."""
+        return len(self._lines)
+
+    def cut(self) -> None:
+        for line in self._lines:
+            line["whole"] = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[str]:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        try:
+            yield f"postgresql://{self._user}@127.0.0.1:{port}/{self._database}?sslmode=disable"
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = {"whole": True}
+        self._lines.append(line)
+        from_server, to_server = await asyncio.open_unix_connection(self._socket)
+        for source, sink in ((reader, to_server), (from_server, writer)):
+            task = asyncio.create_task(self._carry(source, sink, line))
+            self._tasks.add(task)
+
+    @staticmethod
+    async def _carry(
+        source: asyncio.StreamReader, sink: asyncio.StreamWriter, line: dict[str, bool]
+    ) -> None:
+        try:
+            with suppress(OSError):
+                while sent := await source.read(65536):
+                    if line["whole"]:
+                        sink.write(sent)
+                        await sink.drain()
+        finally:
+            sink.close()
+
+
+@pytest.fixture
+async def cable(login_url: str) -> AsyncIterator[tuple[Cable, str]]:
+    cable = Cable(login_url)
+    async with cable.running() as address:
+        yield cable, address
+
+
+async def test_a_poke_that_the_network_swallowed_is_sent_again(
+    cable: tuple[Cable, str], owner: asyncpg.Connection
+) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    for channel in (CHANNEL, JOB_CHANNEL):
+        await owner.add_listener(channel, lambda *told: heard.put_nowait(told[3] or told[2]))
+    line, address = cable
+    async with Live(address, answer_seconds=0.5) as live, asyncio.timeout(LIMIT):
+        live.poke([SCOPE], ["incidents"])
+        assert _read(await heard.get()).scope_ids == (SCOPE,)
+        line.cut()
+        live.poke([SCOPE], ["alerts"], [ALERT])
+        assert await heard.get() == JOB_CHANNEL
+        change = _read(await heard.get())
+        # The first poke's answer may have been cut off as well: then it comes twice.
+        assert (change.scope_ids, change.alert_ids) == ((SCOPE,), (ALERT,))
+        assert "alerts" in change.subjects
+
+
+async def test_a_listener_behind_a_silent_network_is_told_that_anything_may_have_changed(
+    cable: tuple[Cable, str],
+) -> None:
+    line, address = cable
+    async with Live(address, look_seconds=0.1, answer_seconds=0.5) as live:
+        changes = live.changes(frozenset({SCOPE}))
+        hearing = asyncio.create_task(anext(changes))
+        await asyncio.sleep(0)  # lets the listener stand before the cut
+        assert line.joined == 1
+        line.cut()
+        async with asyncio.timeout(LIMIT):
+            change = await hearing
+        await changes.aclose()
+    assert change.scope_ids == (SCOPE,)
+    assert (change.subjects, change.alert_ids) == ((), ())
+    assert line.joined > 1
