@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 
+from schema.planner import operation_id
+
 OPERATIONS = Path(__file__).resolve().parent.parent / "mobile_contracts" / "operations"
+
+__all__ = ["OPERATIONS", "OperationsMissing", "operation_id", "trusted_operations"]
 
 
 class OperationsMissing(Exception):
     """The installation lacks the operations of the phone app."""
-
-
-def operation_id(text: str) -> str:
-    """The id of an operation: the SHA-256 of its UTF-8 text, 64 lower-case hexadecimal digits."""
-    return sha256(text.encode()).hexdigest()
 
 
 @cache

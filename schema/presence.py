@@ -82,8 +82,7 @@ class PresenceMutation:
             if address.fid is not UNSET
             else (PushAddressKind.TOKEN, address.token)
         )
-        if not value or len(value) > 4096:
-            raise VariableInvalid("A push address has 1 to 4096 characters.")
+        assert value is not None  # one of the two is given, and @oneOf takes no null
         async with info.context.database.write(info.context.principal) as connection:
             await set_push_address(connection, session, kind, value)
         return True

@@ -116,7 +116,7 @@ class DoorEngine:
         name = operation.definition.name
         variables = orjson.dumps(request.variables)
         detail = {
-            "operation": operation.text_id,
+            "operation": operation.id,
             "text": (request.query or "")[:AUDITED_CHARACTERS],
             "variables": request.variables
             if len(variables) <= AUDITED_CHARACTERS

@@ -2,7 +2,7 @@
 
 from schema.planner.arguments import converter
 from schema.planner.check import check
-from schema.planner.operation import Operation, Operations, RequestErrors
+from schema.planner.operation import Operation, Operations, RequestErrors, operation_id
 from schema.planner.reads import (
     Columns,
     Conditions,
@@ -39,6 +39,7 @@ __all__ = [
     "converter",
     "many",
     "one",
+    "operation_id",
     "own_scopes",
     "page",
     "reads",

@@ -114,7 +114,7 @@ class Operation:
     definition: OperationDefinitionNode
     convert: Converter
     conditions: frozenset[str]
-    text_id: str
+    id: str
     _plans: dict[tuple[tuple[str, bool], ...], Plan] = field(default_factory=dict)
 
     @property
@@ -197,8 +197,8 @@ class Operation:
         return DocumentNode(definitions=(definition, *others))
 
 
-def text_id(text: str) -> str:
-    """The id of an operation's text: its SHA-256 in hexadecimal."""
+def operation_id(text: str) -> str:
+    """The id of an operation: the SHA-256 of its UTF-8 text, 64 lower-case hexadecimal digits."""
     return sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
@@ -287,5 +287,5 @@ class Operations:
             chosen[0],
             self._convert,
             frozenset(conditions.names),
-            text_id(text),
+            operation_id(text),
         )
