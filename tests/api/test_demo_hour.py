@@ -112,7 +112,8 @@ async def test_positions_are_rounded_as_the_views_round_them(owner: asyncpg.Conn
 def an_incident(received_ago: timedelta) -> dict[str, object]:
     return {
         "id": str(uuid4()), "title": "t", "description": "d", "latitude": 16.71234, "longitude": 98.57891,
-        "receivedAt": (now() - received_ago).isoformat(), "zone": {"id": ZONE},
+        "receivedAt": (now() - received_ago).isoformat(),
+        "updatedAt": (now() - received_ago).isoformat(), "zone": {"id": ZONE},
     }  # fmt: skip
 
 
