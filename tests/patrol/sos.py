@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 from uuid_utils.compat import uuid7
 
+from api.fake_firebase import FakeFirebase
 from patrol.alerts import Answered, NewAlert, Raised, answer_alerts, raise_alerts
 from storage.database import Database
 from storage.principal import system
@@ -106,3 +107,15 @@ async def waiting(owner: asyncpg.Connection) -> list[tuple[UUID, float]]:
         "from pgqueuer where entrypoint = 'call_step' and status = 'queued' order by execute_after, id"
     )
     return [(UUID(row["step"]), row["seconds"]) for row in found]
+
+
+def rung(firebase: FakeFirebase) -> list[str]:
+    """The addresses that were sent to, in order."""
+    return [arrival.address for arrival in firebase.messages]
+
+
+async def outcomes(owner: asyncpg.Connection, alert: UUID) -> list[str | None]:
+    found = await owner.fetch(
+        "select outcome from sos_step where alert_id = $1 order by number", alert
+    )
+    return [row["outcome"] for row in found]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 import asyncpg
@@ -24,43 +23,13 @@ from tests.patrol.sos import (
     an_alert,
     ledger,
     on_duty,
+    outcomes,
     raise_one,
+    rung,
     steps,
     waiting,
 )
 from tests.world import World, now
-
-
-@pytest.fixture
-def firebase() -> Iterator[FakeFirebase]:
-    with FakeFirebase() as server:
-        yield server
-
-
-@pytest.fixture
-async def notifier(firebase: FakeFirebase) -> AsyncIterator[FirebaseNotifier]:
-    """One message at a time, so that the order on the wire is the order of calling."""
-    made = FirebaseNotifier(firebase.service_account(), endpoint=firebase.url, window=1)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def alert(database: Database, world: World) -> UUID:
-    """Kanya has raised an alert in the market."""
-    return (await raise_one(database, an_alert(world))).alert_id
-
-
-def rung(firebase: FakeFirebase) -> list[str]:
-    """The addresses that were sent to, in order."""
-    return [arrival.address for arrival in firebase.messages]
-
-
-async def outcomes(owner: asyncpg.Connection, alert: UUID) -> list[str | None]:
-    found = await owner.fetch(
-        "select outcome from sos_step where alert_id = $1 order by number", alert
-    )
-    return [row["outcome"] for row in found]
 
 
 async def test_officers_on_duty_are_called_nearest_first_and_never_the_one_who_raised_it(

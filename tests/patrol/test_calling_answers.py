@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,46 +15,14 @@ from storage.database import Database
 from storage.jobs import Retry
 from tests.patrol.sos import (
     add_phone,
-    an_alert,
     ledger,
     on_duty,
-    raise_one,
+    outcomes,
+    rung,
     steps,
     waiting,
 )
 from tests.world import World
-
-
-@pytest.fixture
-def firebase() -> Iterator[FakeFirebase]:
-    with FakeFirebase() as server:
-        yield server
-
-
-@pytest.fixture
-async def notifier(firebase: FakeFirebase) -> AsyncIterator[FirebaseNotifier]:
-    """One message at a time, so that the order on the wire is the order of calling."""
-    made = FirebaseNotifier(firebase.service_account(), endpoint=firebase.url, window=1)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def alert(database: Database, world: World) -> UUID:
-    """Kanya has raised an alert in the market."""
-    return (await raise_one(database, an_alert(world))).alert_id
-
-
-def rung(firebase: FakeFirebase) -> list[str]:
-    """The addresses that were sent to, in order."""
-    return [arrival.address for arrival in firebase.messages]
-
-
-async def outcomes(owner: asyncpg.Connection, alert: UUID) -> list[str | None]:
-    found = await owner.fetch(
-        "select outcome from sos_step where alert_id = $1 order by number", alert
-    )
-    return [row["outcome"] for row in found]
 
 
 async def test_a_phone_that_could_not_be_sent_to_is_tried_again_alone_when_asked(
