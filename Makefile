@@ -8,7 +8,7 @@ BIN := .venv/bin
 OLDEST := $(firstword $(wildcard /usr/lib/postgresql/15/bin /usr/pgsql-15/bin))
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check prove schema clean
+.PHONY: help up demo test check prove bench schema clean
 
 help: ## Say what can be done here
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ check: .venv/dev ## Check style, types and the direction of imports
 
 prove: .venv/dev ## Run the long proofs: seeded schedules, crash points, faults
 	$(BIN)/python -m pytest -m prove -s
+
+bench: .venv/dev ## Measure the product beside a floor and a stock server, and its growth: about four minutes
+	$(BIN)/python -m bench
 
 schema: .venv/dev ## Write the SDL of all contracts and the error page anew
 	$(BIN)/patrol schema export

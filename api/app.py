@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from api import health, ingest, signin
 from api.graphql import HTTPLimits, graphql_routes
+from api.graphql.application import DoorsFirst, compressed
 from api.graphql.doors import DoorEngine
 from api.problems import answer, as_problem
 from api.services import Services
@@ -42,9 +42,9 @@ def create_app(services: Services) -> Starlette:
         *ingest.routes,
         *health.routes,
     ]
-    app = Starlette(
+    app = DoorsFirst(
         routes=routes,
-        middleware=[Middleware(GZipMiddleware, minimum_size=1024)],
+        middleware=[Middleware(compressed)],
         exception_handlers={
             Problem: _refuse,
             StorageFault: _refuse,

@@ -8,6 +8,9 @@ from starlette.types import Receive
 
 T = TypeVar("T")
 
+PATIENCE_SECONDS = 0.05
+"""Work that is done sooner is not worth watching over: it ends before it could be stopped, and most work does."""
+
 
 class ClientGone(Exception):
     """The client closed the connection before the answer was complete."""
@@ -30,7 +33,9 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     """
     this = asyncio.current_task()
     assert this is not None
+    loop = asyncio.get_running_loop()
     gone = False
+    watcher: asyncio.Task[None] | None = None
 
     async def watch() -> None:
         nonlocal gone
@@ -38,7 +43,11 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
         gone = True
         this.cancel()
 
-    watcher = asyncio.create_task(watch())
+    def begin() -> None:
+        nonlocal watcher
+        watcher = loop.create_task(watch())
+
+    beginning = loop.call_later(PATIENCE_SECONDS, begin)
     try:
         return await work
     except asyncio.CancelledError:
@@ -46,4 +55,6 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
             raise ClientGone from None
         raise
     finally:
-        watcher.cancel()
+        beginning.cancel()
+        if watcher is not None:
+            watcher.cancel()

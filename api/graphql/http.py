@@ -1,11 +1,10 @@
 """GraphQL over HTTP, to the letter: https://graphql.github.io/graphql-over-http/draft/ ."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.graphql import parameters
@@ -50,7 +49,7 @@ class GraphQLEndpoint:
         try:
             response = await self._answer(request, media)
         except (ClientGone, ClientDisconnect):
-            response = Response(status_code=499)  # nobody reads it; access logs and metrics do
+            response = _Whole(499, [], b"")  # nobody reads it; access logs and metrics do
         except Problem as problem:
             response = _refusal(problem, request, media)
         except Exception as error:
@@ -86,7 +85,23 @@ class GraphQLEndpoint:
         return parameters.from_body(await read_body(request, self._limits.body_bytes))
 
 
-def _refusal(problem: Problem, request: Request, media: Media | None) -> Response:
+class _Whole:
+    """An answer that is sent at once. Starlette's own class takes ten times as long to make its headers."""
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        self._status, self._body = status, body
+        self._headers = [*headers, (b"content-length", b"%d" % len(body))]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": self._status, "headers": self._headers}
+        )
+        await send({"type": "http.response.body", "body": self._body})
+
+
+def _refusal(problem: Problem, request: Request, media: Media | None) -> ASGIApp:
     headers: dict[str, str] = {}
     if isinstance(problem, MethodNotAllowed):
         headers["allow"] = "POST" if request.method == "GET" else "GET, POST"
@@ -98,7 +113,17 @@ def _refusal(problem: Problem, request: Request, media: Media | None) -> Respons
     return _response(body_of(problem), problem.http_status, shown, headers)
 
 
-def _response(body: bytes, status: int, media: Media, headers: Mapping[str, str]) -> Response:
-    # Answers depend on who asks, and no cache in between may keep them.
-    common = {"content-type": f"{media}; charset=utf-8", "cache-control": "no-store"}
-    return Response(body, status, common | {"vary": "accept"} | dict(headers))
+# Answers depend on who asks, and no cache in between may keep them.
+_COMMON = {
+    media: (
+        (b"content-type", f"{media}; charset=utf-8".encode()),
+        (b"cache-control", b"no-store"),
+        (b"vary", b"accept"),
+    )
+    for media in Media
+}
+
+
+def _response(body: bytes, status: int, media: Media, headers: Mapping[str, str]) -> ASGIApp:
+    more = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return _Whole(status, [*_COMMON[media], *more], body)

@@ -196,7 +196,7 @@ def process_exists(pid: int) -> bool:
 def _psutil() -> Any:
     # Imported late: with external servers the embedded extra need not be installed.
     try:
-        import psutil  # type: ignore[import-untyped]  # psutil ships no type information
+        import psutil
     except ImportError as error:
         raise ProgramMissing(
             "The embedded servers are not installed. "
