@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import strawberry
 
 from schema.enums import CameraKind, DetailLevel
-from schema.media import Snapshot, derived_link
+from schema.finding import inside
+from schema.media import Snapshot, SnapshotConnection, derived_link
 from schema.paging import PageInfo, PartnerPageInfo
-from schema.planner import column, computed, one, reads
+from schema.planner import Columns, Conditions, Order, column, computed, many, one, reads
+from schema.points import HOW_FAR, distance_from
 from schema.scalars import Long
-from schema.zones import PartnerZone, Zone
+from schema.zones import PartnerZone, Zone, placed
 from storage import tables
 from storage.partner import PARTNER_CAMERA
+
+LAST_TAKEN_FIRST = {"TAKEN": Order("taken_at", descending=True)}
 
 
 @reads(tables.CameraState, key="camera_id")
@@ -40,11 +45,32 @@ class Camera:
     longitude: float
     rev: Long
     updated_at: datetime
+    distance_m: float | None = computed(
+        "latitude", "longitude", by=distance_from, description=HOW_FAR
+    )
     zone: Zone | None = one("zone_id")
     state: CameraState | None = one("id", "camera_id")
     last_snapshot: Snapshot | None = one(
         "id", through=(tables.CameraState, "camera_id", "last_snapshot_id")
     )
+
+    @many(
+        "camera_id",
+        returns=SnapshotConnection,
+        order=LAST_TAKEN_FIRST,
+        description="The pictures of the camera, latest first.",
+    )
+    def snapshots(
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Conditions:
+        if since is not None:
+            yield row.taken_at >= since
+        if until is not None:
+            yield row.taken_at < until
 
 
 @strawberry.type
@@ -59,6 +85,16 @@ class CameraConnection:
     edges: list[CameraEdge]
     page_info: PageInfo
     total_count: int
+
+
+def found_cameras(
+    row: Columns, zone_id: Any, kind: Any, text: Any, within: Any, near: Any
+) -> Conditions:
+    """The filters of cameras that all doors have."""
+    if zone_id is not None:
+        yield row.zone_id == zone_id
+    yield from placed(row, kind, text)
+    yield from inside(row, within, near)
 
 
 @reads(tables.SosPost)
@@ -77,6 +113,9 @@ class SosPost:
     longitude: float
     rev: Long
     updated_at: datetime
+    distance_m: float | None = computed(
+        "latitude", "longitude", by=distance_from, description=HOW_FAR
+    )
     zone: Zone | None = one("zone_id")
     camera: Camera | None = one("camera_id")
 
@@ -102,6 +141,9 @@ class PartnerCamera:
         "snapshot_960_key", by=derived_link, name="picture960", description="A signed link to WebP."
     )
     updated_at: datetime
+    distance_m: float | None = computed(
+        "latitude", "longitude", by=distance_from, description=HOW_FAR
+    )
     zone: PartnerZone | None = one("zone_id")
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from schema.enums import StoredObjectState
+import strawberry
+from strawberry import UNSET
+
+from schema.enums import MediaKind, StoredObjectState
+from schema.paging import PageInfo
 from schema.planner import Reading, computed, one, reads
-from schema.scalars import Long
+from schema.scalars import Long, PhoneTime
 from storage import tables
 from storage.buckets import Bucket
 
@@ -54,3 +58,82 @@ class Snapshot:
         "thumb_960_key", by=derived_link, name="url960", description="WebP of 960 pixels width."
     )
     original: StoredObject = one("object_id")
+
+
+@strawberry.type
+class SnapshotEdge:
+    cursor: str
+    node: Snapshot
+
+
+@strawberry.type(description="Pictures, page by page.")
+class SnapshotConnection:
+    nodes: list[Snapshot]
+    edges: list[SnapshotEdge]
+    page_info: PageInfo
+    total_count: int
+
+
+@reads(tables.Media)
+class Media:
+    """A file of an incident or an alert. It is known before its bytes arrive, and goes where its parent goes."""
+
+    id: UUID
+    scope_id: UUID
+    incident_id: UUID | None
+    alert_id: UUID | None
+    kind: MediaKind
+    content_type: str
+    size_bytes: Long
+    sha256: str = computed("sha256", by=hexadecimal, description="Lower-case hexadecimal.")
+    state: StoredObjectState
+    url_320: str | None = computed(
+        "thumb_320_key",
+        by=derived_link,
+        name="url320",
+        description="WebP of 320 pixels width; null until it has been made.",
+    )
+    url_960: str | None = computed(
+        "thumb_960_key",
+        by=derived_link,
+        name="url960",
+        description="WebP of 960 pixels width; null until it has been made.",
+    )
+    attached_by: UUID
+    taken_at: datetime
+    captured_at_raw: str
+    received_at: datetime
+    time_suspect: bool
+    rev: Long
+    updated_at: datetime
+    original: StoredObject | None = one("object_id")
+
+
+@strawberry.input(
+    description="Declares a file of an incident before its bytes travel. Sent twice with the same content it is stored once."
+)
+class AttachMediaInput:
+    id: UUID = strawberry.field(description="UUIDv7, made on the phone: the file's final id.")
+    incident_id: UUID
+    kind: MediaKind
+    content_type: str = strawberry.field(description="Lower case, without parameters: image/jpeg.")
+    size_bytes: Long
+    sha256: str = strawberry.field(description="64 hexadecimal digits.")
+    taken_at: PhoneTime | None = strawberry.field(
+        default=UNSET, description="When it was taken, where that is not the capture time."
+    )
+
+
+@strawberry.input(
+    description="Declares a file of an alert, in the lane SOS, so that it stands behind the alert it belongs to."
+)
+class AttachAlertMediaInput:
+    id: UUID = strawberry.field(description="UUIDv7, made on the phone: the file's final id.")
+    alert_id: UUID
+    kind: MediaKind
+    content_type: str = strawberry.field(description="Lower case, without parameters: video/mp4.")
+    size_bytes: Long
+    sha256: str = strawberry.field(description="64 hexadecimal digits.")
+    taken_at: PhoneTime | None = strawberry.field(
+        default=UNSET, description="When it was taken, where that is not the capture time."
+    )

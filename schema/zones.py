@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
 
-from schema.enums import CameraKind, ZoneKind
+from schema import incidents as incident_types
+from schema.enums import (
+    CameraKind,
+    IncidentCategory,
+    IncidentSeverity,
+    IncidentStatus,
+    SharingSubject,
+    ZoneKind,
+)
+from schema.finding import written
+from schema.grants import CamerasAnswer, IncidentsAnswer, granted_below
+from schema.incidents import IncidentConnection
 from schema.paging import PageInfo, PartnerPageInfo
 from schema.planner import Columns, Conditions, Order, many, reads
 from schema.scalars import JSON, Long
@@ -17,7 +28,7 @@ from storage.partner import PARTNER_ZONE
 from storage.vocabulary import Term
 
 if TYPE_CHECKING:
-    from schema.cameras import Camera, PartnerCamera
+    from schema.cameras import Camera, SosPost
 
 BY_NAME = {"NAME": Order("name")}
 
@@ -49,6 +60,46 @@ class Zone:
         yield row.deleted_at.is_(None)
         if kind is not None:
             yield row.kind == kind
+
+    # A row with a zone has it as its scope, which the indexes of incidents begin with.
+    @many(
+        "scope_id",
+        returns=IncidentConnection,
+        order=incident_types.LATEST_FIRST,
+        description="The incidents of the zone, latest first.",
+    )
+    def incidents(
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        category: list[IncidentCategory] | None = None,
+        severity: list[IncidentSeverity] | None = None,
+        status: list[IncidentStatus] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Conditions:
+        yield row.deleted_at.is_(None)
+        yield from incident_types.matching(
+            row, category=category, severity=severity, status=status, since=since, until=until
+        )
+
+    @many(
+        "zone_id",
+        returns=list[Annotated["SosPost", strawberry.lazy("schema.cameras")]],
+        order=BY_NAME,
+        description="The SOS posts of the zone, by name.",
+    )
+    def posts(row: Columns, first: int = 50) -> Conditions:
+        yield row.deleted_at.is_(None)
+
+    @many(
+        "zone_id",
+        returns=list[Annotated["Community", strawberry.lazy("schema.zones")]],
+        order=BY_NAME,
+        description="The communities that live in the zone, by name.",
+    )
+    def communities(row: Columns, first: int = 50) -> Conditions:
+        yield row.deleted_at.is_(None)
 
 
 @reads(tables.Community)
@@ -95,13 +146,37 @@ class PartnerZone:
 
     @many(
         "zone_id",
-        returns=list[Annotated["PartnerCamera", strawberry.lazy("schema.cameras")]],
+        returns=CamerasAnswer,
         order=BY_NAME,
-        description="Cameras of the zone that are granted, by name.",
+        admit=granted_below(SharingSubject.CAMERAS),
+        description="The cameras of the zone by name, or why they are refused.",
     )
-    def cameras(row: Columns, first: int = 50, kind: CameraKind | None = None) -> Conditions:
+    def cameras(
+        row: Columns, first: int = 50, after: str | None = None, kind: CameraKind | None = None
+    ) -> Conditions:
         if kind is not None:
             yield row.kind == kind
+
+    @many(
+        "scope_id",
+        returns=IncidentsAnswer,
+        order=incident_types.LATEST_FIRST,
+        admit=granted_below(SharingSubject.INCIDENTS),
+        description="The incidents of the zone, latest first, or why they are refused.",
+    )
+    def incidents(
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        category: list[IncidentCategory] | None = None,
+        severity: list[IncidentSeverity] | None = None,
+        status: list[IncidentStatus] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Conditions:
+        yield from incident_types.matching(
+            row, category=category, severity=severity, status=status, since=since, until=until
+        )
 
 
 @strawberry.type(name="ZoneEdge")
@@ -119,6 +194,12 @@ class PartnerZoneConnection:
 
 
 def of_kind(row: Columns, kind: Term | None) -> Conditions:
-    """The filter that both doors have."""
+    """The filter by kind that all doors have."""
     if kind is not None:
         yield row.kind == kind
+
+
+def placed(row: Columns, kind: Term | None, text: Any) -> Conditions:
+    """The filters of zones and cameras that all doors have."""
+    yield from of_kind(row, kind)
+    yield from written(text, row.name, row.name_th, row.code)

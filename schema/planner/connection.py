@@ -6,28 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLObjectType, get_named_type
+from graphql import GraphQLObjectType
 
 from schema.planner import keyset
 from schema.planner.reads import Reading
 from schema.planner.select import (
     Document,
+    Loop,
     PlanError,
     Selection,
     Shape,
     object_type,
     subselections,
 )
-from schema.planner.values import Give, always, plain
+from schema.planner.values import always
+
+MEMBERS = ("nodes", "edges", "pageInfo", "totalCount")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PageRows:
     """The rows of one page and what its connection can be asked."""
 
     rows: Sequence[Any]
     reading: Reading
-    lists: Sequence[Mapping[str, list[Any]]]
+    below: Sequence[Any]
     order: str
     more: bool
     continued: bool
@@ -37,47 +40,66 @@ class PageRows:
         return keyset.encode(self.order, row["_value"], str(row["_key"]))
 
 
+@dataclass(slots=True)
+class Asked:
+    """What a page is asked beyond its rows, so that only this is read."""
+
+    counted: bool = False
+    placed: bool = False
+    peeks: bool = False
+
+
+Give = Callable[[PageRows], Any]
+
+
+def rows_alone(loop: Loop) -> Give:
+    """Answers the rows of a page as a list."""
+    return lambda page: loop(page.rows, page.reading, page.below)
+
+
 def connection(
     document: Document, kind: GraphQLObjectType, selection: Selection, selections: Sequence[Any]
-) -> tuple[Callable[[PageRows], Any], bool]:
-    """What a connection answers, and whether its total is asked for."""
-    parts: list[tuple[str, Callable[[PageRows], Any]]] = []
-    counted = False
+) -> tuple[Give, Asked]:
+    """What a connection answers, and what must be read for it."""
+    asked = Asked()
+    parts: list[tuple[str, Give]] = []
     for key, nodes in document.collect(kind, selections).items():
         name = nodes[0].name.value
         below = subselections(nodes)
         if name == "__typename":
             parts.append((key, always(kind.name)))
         elif name == "nodes":
-            shape = selection.compile(document, object_type(kind.fields[name]), below)
-            parts.append((key, _nodes(shape)))
+            loop = selection.loop(document, object_type(kind.fields[name]), below)
+            parts.append((key, rows_alone(loop)))
         elif name == "edges":
-            parts.append((key, _edges(document, object_type(kind.fields[name]), selection, below)))
+            edge = object_type(kind.fields[name])
+            parts.append((key, _edges(document, edge, selection, below, asked)))
         elif name == "pageInfo":
-            info = plain(document, get_named_type(kind.fields[name].type), below)
-            parts.append((key, _page_info(info)))
+            info = object_type(kind.fields[name])
+            parts.append((key, _page_info(document, info, below, asked)))
         elif name == "totalCount":
-            counted = True
+            asked.counted = True
             parts.append((key, lambda page: page.total))
         else:
             raise PlanError(f"{kind.name}.{name} is not a member of a connection")
-    return (lambda page: {key: give(page) for key, give in parts}), counted
-
-
-def _nodes(shape: Shape) -> Callable[[PageRows], Any]:
-    return lambda page: [shape(row, page.reading, page.lists) for row in page.rows]
+    return (lambda page: {key: give(page) for key, give in parts}), asked
 
 
 def _edges(
-    document: Document, kind: GraphQLObjectType, selection: Selection, selections: Sequence[Any]
-) -> Callable[[PageRows], Any]:
+    document: Document,
+    kind: GraphQLObjectType,
+    selection: Selection,
+    selections: Sequence[Any],
+    asked: Asked,
+) -> Give:
     parts: list[tuple[str, Callable[[PageRows, Any], Any]]] = []
     for key, nodes in document.collect(kind, selections).items():
         name = nodes[0].name.value
         if name == "__typename":
             parts.append((key, always(kind.name)))
         elif name == "cursor":
-            parts.append((key, lambda page, row: page.cursor(row)))
+            asked.placed = True
+            parts.append((key, PageRows.cursor))
         else:
             node_type = object_type(kind.fields[name])
             shape = selection.compile(document, node_type, subselections(nodes))
@@ -86,15 +108,24 @@ def _edges(
 
 
 def _node(shape: Shape) -> Callable[[PageRows, Any], Any]:
-    return lambda page, row: shape(row, page.reading, page.lists)
+    return lambda page, row: shape(row, page.reading, page.below)
 
 
-def _page_info(info: Give) -> Callable[[PageRows], Any]:
-    return lambda page: info(
-        {
-            "has_next_page": page.more,
-            "has_previous_page": page.continued,
-            "start_cursor": page.cursor(page.rows[0]) if page.rows else None,
-            "end_cursor": page.cursor(page.rows[-1]) if page.rows else None,
-        }
-    )
+PAGE_INFO: Mapping[str, Give] = {
+    "hasNextPage": lambda page: page.more,
+    "hasPreviousPage": lambda page: page.continued,
+    "startCursor": lambda page: page.cursor(page.rows[0]) if page.rows else None,
+    "endCursor": lambda page: page.cursor(page.rows[-1]) if page.rows else None,
+}
+
+
+def _page_info(
+    document: Document, kind: GraphQLObjectType, selections: Sequence[Any], asked: Asked
+) -> Give:
+    parts: list[tuple[str, Give]] = []
+    for key, nodes in document.collect(kind, selections).items():
+        name = nodes[0].name.value
+        asked.peeks |= name == "hasNextPage"
+        asked.placed |= name.endswith("Cursor")
+        parts.append((key, always(kind.name) if name == "__typename" else PAGE_INFO[name]))
+    return lambda page: {key: give(page) for key, give in parts}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -24,14 +24,15 @@ from graphql import (
     validate,
     visit,
 )
-from graphql.execution.values import get_variable_values
 
 from patrol.errors import OperationInvalid, Problem, QueryMissing, VariableInvalid
 from schema.planner.arguments import Converter
+from schema.planner.cost import Cost, cost_of
 from schema.planner.limits import Limits, parsed
 from schema.planner.plan import Root, root
 from schema.planner.reads import Reading
 from schema.planner.select import Document
+from schema.planner.variables import Variables
 
 PLANS = 16
 """How many combinations of @skip and @include an operation keeps plans for."""
@@ -65,17 +66,18 @@ class Plan:
 
     roots: list[tuple[str, FieldNode, Root | None, bool]]
     stock: DocumentNode | None
+    cost: Cost
 
-    @property
-    def reads(self) -> bool:
-        """Whether anything is read from the database."""
-        return any(planned is not None for _, _, planned, _ in self.roots)
+    reads: bool = field(init=False)
+    """Whether anything is read from the database."""
 
-    @property
-    def alone(self) -> bool:
-        """Whether a single statement answers everything, which is a snapshot by itself."""
+    alone: bool = field(init=False)
+    """Whether a single statement answers everything, which is a snapshot by itself."""
+
+    def __post_init__(self) -> None:
         planned = [root for _, _, root, _ in self.roots if root is not None]
-        return len(planned) == 1 and planned[0].alone
+        self.reads = bool(planned)
+        self.alone = len(planned) == 1 and planned[0].alone
 
     async def run(
         self, reading: Reading, variables: VariableValues | None
@@ -106,6 +108,15 @@ class Plan:
 
 
 @dataclass(slots=True)
+class _Priced:
+    """What a plan costs, before it is made."""
+
+    document: Document
+    cost: Cost
+    plan: Plan | None = None
+
+
+@dataclass(slots=True)
 class Operation:
     """A validated operation of one contract."""
 
@@ -115,7 +126,9 @@ class Operation:
     convert: Converter
     conditions: frozenset[str]
     id: str
-    _plans: dict[tuple[tuple[str, bool], ...], Plan] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    _plans: dict[tuple[tuple[str, bool], ...], Any] = field(default_factory=dict)
+    _variables: Variables | None = None
 
     @property
     def is_query(self) -> bool:
@@ -131,11 +144,9 @@ class Operation:
         Raises:
             RequestErrors: a value does not fit its type.
         """
-        if not self.definition.variable_definitions:
-            return None
-        values = get_variable_values(
-            self.schema, self.definition.variable_definitions, given, max_errors=20
-        )
+        if self._variables is None:
+            self._variables = Variables(self.schema, self.definition.variable_definitions or ())
+        values = self._variables.read(given)
         if isinstance(values, list):
             raise RequestErrors([formatted(one, VariableInvalid(one.message)) for one in values])
         return values
@@ -145,6 +156,20 @@ class Operation:
 
         Raises:
             RequestErrors: such a variable is null.
+            OperationTooCostly: it can answer more values than one request may.
+        """
+        priced: _Priced = self.compiled(variables, self._priced)
+        # Before the plan is made: making one of hundreds of lists costs more than a refusal may.
+        priced.cost.keep(variables, self.limits)
+        if priced.plan is None:
+            priced.plan = self._compile(priced.document, priced.cost)
+        return priced.plan
+
+    def compiled(self, variables: VariableValues | None, compile: Callable[[Document], Any]) -> Any:
+        """What one way of running it makes of the operation, once for each choice of @skip and @include.
+
+        Raises:
+            RequestErrors: a variable that decides what is asked for is null.
         """
         coerced: Mapping[str, Any] = variables.coerced if variables else {}
         for name in self.conditions & coerced.keys():
@@ -153,26 +178,34 @@ class Operation:
                     f"Variable '${name}' decides what is asked for, so it cannot be null."
                 )
                 raise RequestErrors([formatted(GraphQLError(problem.message), problem)])
-        included = tuple(sorted((name, bool(coerced.get(name))) for name in self.conditions))
+        included: tuple[tuple[str, bool], ...] = ()
+        if self.conditions:
+            included = tuple(sorted((name, bool(coerced.get(name))) for name in self.conditions))
         if included not in self._plans:
             if len(self._plans) >= PLANS:
                 # Twenty such variables have a million combinations.
                 del self._plans[next(iter(self._plans))]
-            self._plans[included] = self._compile(dict(included))
+            fragments = {
+                one.name.value: one
+                for one in self.document.definitions
+                if isinstance(one, FragmentDefinitionNode)
+            }
+            document = Document(self.schema, fragments, dict(included))
+            self._plans[included] = compile(document)
         return self._plans[included]
 
-    def _compile(self, included: Mapping[str, bool]) -> Plan:
-        fragments = {
-            one.name.value: one
-            for one in self.document.definitions
-            if isinstance(one, FragmentDefinitionNode)
-        }
-        document = Document(self.schema, fragments, included)
+    def _priced(self, document: Document) -> _Priced:
+        query = self.schema.query_type
+        assert query is not None
+        return _Priced(document, cost_of(document, query, self.definition.selection_set.selections))
+
+    def _compile(self, document: Document, cost: Cost) -> Plan:
         query = self.schema.query_type
         assert query is not None
         roots: list[tuple[str, FieldNode, Root | None, bool]] = []
         stock: list[FieldNode] = []
-        for key, nodes in document.collect(query, self.definition.selection_set.selections).items():
+        selections = self.definition.selection_set.selections
+        for key, nodes in document.collect(query, selections).items():
             name = nodes[0].name.value
             kind = query.fields.get(name)
             planned = None if kind is None else root(document, kind, nodes, self.convert)
@@ -180,7 +213,7 @@ class Operation:
                 stock += nodes
             needed = kind is not None and isinstance(kind.type, GraphQLNonNull)
             roots.append((key, nodes[0], planned, needed))
-        return Plan(roots, self._without_planned(stock))
+        return Plan(roots, self._without_planned(stock), cost)
 
     def _without_planned(self, nodes: list[FieldNode]) -> DocumentNode | None:
         """What is left for the stock executor: introspection and roots that read no table."""
@@ -288,4 +321,5 @@ class Operations:
             self._convert,
             frozenset(conditions.names),
             operation_id(text),
+            self.limits,
         )

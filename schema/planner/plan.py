@@ -15,11 +15,13 @@ from graphql import (
 )
 
 from patrol.errors import Problem
-from schema.planner import keyset, statements
-from schema.planner.arguments import RESERVED, Arguments, Converter, first_of, order_of
-from schema.planner.connection import PageRows, connection
-from schema.planner.levels import Level, expand, levels
+from schema.planner import statements
+from schema.planner.arguments import Arguments, Converter
+from schema.planner.connection import Asked, PageRows, connection
+from schema.planner.connection import Give as GivePage
+from schema.planner.levels import Below, expand, levels
 from schema.planner.reads import (
+    Admit,
     Composed,
     Page,
     Reading,
@@ -29,6 +31,7 @@ from schema.planner.reads import (
 )
 from schema.planner.select import (
     Document,
+    Loop,
     Selection,
     Shape,
     connection_of,
@@ -37,8 +40,9 @@ from schema.planner.select import (
     source_of,
     subselections,
 )
-from schema.planner.values import Give, always, listed, member, plain, python_name
+from schema.planner.values import Give, always, as_refusal, listed, member, plain, python_name
 from schema.planner.variants import Variants
+from schema.planner.window import Window
 
 
 class Root(Protocol):
@@ -50,6 +54,10 @@ class Root(Protocol):
     async def answer(self, reading: Reading, variables: VariableValues | None) -> Any: ...
 
 
+def _alone(admit: Admit, below: Sequence[Below]) -> bool:
+    return admit in (own_scopes, all_scopes) and not any(one.sends for one in below)
+
+
 @dataclass(slots=True)
 class PageRoot:
     """A root list as a connection, or as a union of the connection and a refusal."""
@@ -57,15 +65,15 @@ class PageRoot:
     read: Page
     arguments: Arguments
     selection: Selection
-    below: list[Level]
-    give: Callable[[PageRows], Any]
-    refuse: Give | None
-    counted: bool
+    below: list[Below]
+    give: GivePage
+    asked: Asked
+    refuse: Callable[[Problem], Any] | None
     variants: Variants = field(default_factory=Variants)
 
     @property
     def alone(self) -> bool:
-        return not self.below and self.read.admit in (own_scopes, all_scopes)
+        return _alone(self.read.admit, self.below)
 
     async def answer(self, reading: Reading, variables: VariableValues | None) -> Any:
         try:
@@ -77,41 +85,35 @@ class PageRoot:
 
     async def _page(self, reading: Reading, variables: VariableValues | None) -> PageRows:
         given = self.arguments.read(variables)
-        first = first_of(given, self.read.limit)
-        name, order = order_of(given, self.read.order)
-        filters = {key: value for key, value in given.items() if key not in RESERVED}
-        bound: dict[str, Any] = {**filters, "_limit": first + 1}
-        after = given.get("after")
-        if after is not None:
-            columns = self.selection.rows.c
-            bound["_after_value"], bound["_after_key"] = keyset.decode(
-                after, name, columns[order.column].type, columns[self.selection.source.key].type
-            )
+        window = Window.of(self.read, given)
+        bound = window.bound(self.selection, window.first + self.asked.peeks)
         scopes = await self.read.admit(reading, given)
         if scopes is not None:
-            bound["_scopes"] = list(scopes)
-        shape = (name, after is not None, scopes is None, *sorted(filters))
+            bound["_scopes"] = scopes
+        shape = window.shape
         statement = self.variants.get(
-            shape,
+            (scopes is None, *shape),
             lambda: statements.page(
                 self.selection,
                 self.read.conditions,
-                order,
-                given=sorted(filters),
-                after=after is not None,
+                window.order,
+                given=shape[2:],
+                after=window.after is not None,
                 scoped=scopes is not None,
-                counted=self.counted,
+                counted=self.asked.counted,
+                placed=self.asked.placed,
             ),
         )
         rows = await reading.connection.fetch(statement.sql, *statement.values(bound))
         total = None
-        if self.counted:
+        if self.asked.counted:
             total = rows[0][-1]
             rows = [row for row in rows if row["_key"] is not None]
-        lists = await expand(self.below, rows[:first], reading, variables)
-        return PageRows(
-            rows[:first], reading, lists, name, len(rows) > first, after is not None, total
-        )
+        more = len(rows) > window.first
+        if more:
+            rows = rows[: window.first]
+        below = await expand(self.below, rows, reading, variables)
+        return PageRows(rows, reading, below, window.name, more, window.after is not None, total)
 
 
 @dataclass(slots=True)
@@ -121,13 +123,13 @@ class SingleRoot:
     read: Single
     arguments: Arguments
     selection: Selection
-    below: list[Level]
+    below: list[Below]
     shape: Shape
     variants: Variants = field(default_factory=Variants)
 
     @property
     def alone(self) -> bool:
-        return not self.below and self.read.admit in (own_scopes, all_scopes)
+        return _alone(self.read.admit, self.below)
 
     async def answer(self, reading: Reading, variables: VariableValues | None) -> Any:
         given = self.arguments.read(variables)
@@ -139,12 +141,11 @@ class SingleRoot:
                 self.selection, self.read.conditions, given=sorted(given), scoped=scopes is not None
             ),
         )
-        bound = given if scopes is None else {**given, "_scopes": list(scopes)}
+        bound = given if scopes is None else {**given, "_scopes": scopes}
         row = await reading.connection.fetchrow(statement.sql, *statement.values(bound))
         if row is None:
             return None
-        lists = await expand(self.below, [row], reading, variables)
-        return self.shape(row, reading, lists)
+        return self.shape(row, reading, await expand(self.below, [row], reading, variables))
 
 
 @dataclass(slots=True)
@@ -154,7 +155,7 @@ class ComposedRoot:
     read: Composed
     arguments: Arguments
     selections: dict[str, Selection]
-    parts: list[tuple[str, str | None, Give | tuple[Shape, list[Level]]]]
+    parts: list[tuple[str, str | None, Give | tuple[Loop, list[Below]]]]
 
     @property
     def alone(self) -> bool:
@@ -169,10 +170,9 @@ class ComposedRoot:
                 assert callable(make)
                 answer[key] = make(None)
             elif isinstance(make, tuple):
-                shape, below = make
+                loop, below = make
                 rows = member(value, name)
-                lists = await expand(below, rows, reading, variables)
-                answer[key] = [shape(row, reading, lists) for row in rows]
+                answer[key] = loop(rows, reading, await expand(below, rows, reading, variables))
             else:
                 answer[key] = make(member(value, name))
         return answer
@@ -199,15 +199,19 @@ def composed_root(
         target = get_named_type(inner.type)
         if isinstance(target, GraphQLObjectType) and source_of(target) is not None:
             selection = selections.setdefault(python, Selection.of(target))
-            shape = selection.compile(document, target, subselections(named))
-            parts.append((key, python, (shape, selection)))
+            loop = selection.loop(document, target, subselections(named))
+            parts.append((key, python, (loop, selection)))
         else:
             parts.append((key, python, listed(plain(document, target, subselections(named)))))
     whole = [
-        (key, name, (make[0], levels(make[1], convert)) if isinstance(make, tuple) else make)
+        (
+            key,
+            name,
+            (make[0], levels(document, make[1], convert)) if isinstance(make, tuple) else make,
+        )
         for key, name, make in parts
     ]
-    return ComposedRoot(read, Arguments(field_, nodes[0], convert), selections, whole)
+    return ComposedRoot(read, Arguments.of(field_, nodes[0], convert), selections, whole)
 
 
 def root(
@@ -215,7 +219,7 @@ def root(
 ) -> Root | None:
     """Compiles a root field; None where it is not one that the planner reads."""
     read = read_of(field_)
-    arguments = Arguments(field_, nodes[0], convert)
+    arguments = Arguments.of(field_, nodes[0], convert)
     below = subselections(nodes)
     if isinstance(read, Composed):
         return composed_root(document, read, field_, nodes, convert)
@@ -223,24 +227,18 @@ def root(
         kind = object_type(field_)
         selection = Selection.of(kind)
         shape = selection.compile(document, kind, below)
-        return SingleRoot(read, arguments, selection, levels(selection, convert), shape)
+        return SingleRoot(read, arguments, selection, levels(document, selection, convert), shape)
     if isinstance(read, Page):
         kind, refusal = connection_of(document.schema, field_)
         selection = Selection.of(object_type(kind.fields["nodes"]))
-        give, counted = connection(document, kind, selection, below)
-        refuse = None if refusal is None else plain(document, refusal, below)
+        give, asked = connection(document, kind, selection, below)
         return PageRoot(
             read,
             arguments,
             selection,
-            levels(selection, convert),
+            levels(document, selection, convert),
             give,
-            None if refuse is None else (lambda problem: refuse(as_refusal(problem))),
-            counted,
+            asked,
+            None if refusal is None else as_refusal(plain(document, refusal, below)),
         )
     return None
-
-
-def as_refusal(problem: Problem) -> dict[str, Any]:
-    """A refusal as data."""
-    return {"code": problem.code, "message": problem.message, "what_to_do": problem.what_to_do}

@@ -8,6 +8,9 @@ A type is declared once::
         zone: Zone | None = one("zone_id")           # the row that a column points to
         age_seconds: float = computed("occurred_at", by=age)   # a function on the row
 
+What such a function takes beyond the columns are arguments of the field: `def distance(reading, latitude, longitude,
+origin: PointInput)`.
+
 Lists are functions that say which rows belong to them; they run when SQL is built, with bind parameters for
 arguments::
 
@@ -15,6 +18,9 @@ arguments::
     def incidents(row: Columns, zone_id: UUID | None = None) -> Conditions:
         if zone_id is not None:
             yield row.zone_id == zone_id
+
+Below rows the same is written with `@many("zone_id", returns=…)`: a list of rows, a connection, or a union of one with a
+refusal.
 """
 
 from __future__ import annotations
@@ -28,10 +34,12 @@ from typing import Any, TypeVar, dataclass_transform
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, FromClause, Table
+from sqlalchemy import FromClause, Table
 from sqlmodel import SQLModel
 
+from patrol.errors import Problem
 from schema.context import Context
+from schema.planner.branches import Condition
 from storage.database import Connection
 
 READ = "patrol-read"
@@ -66,7 +74,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A leaf that is a function of columns of its row, called as `by(reading, *values)`."""
+    """A leaf that is a function of columns of its row, called as `by(reading, *values, **arguments)`."""
 
     needs: tuple[str, ...]
     by: Callable[..., Any]
@@ -96,22 +104,27 @@ class Order:
     descending: bool = False
 
 
-Conditions = Iterator[ColumnElement[bool]]
+Conditions = Iterator[Condition]
 """What a list's function yields: which rows belong to it."""
 
 Declared = Callable[..., Conditions]
 Admit = Callable[[Reading, Mapping[str, Any]], Awaitable[Sequence[UUID] | None]]
+AdmitParents = Callable[
+    [Reading, Sequence[Any], Mapping[str, Any]], Awaitable[Mapping[Any, Problem]]
+]
+"""Why some parents of a list are refused, by their keys (UUIDs as text)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """The rows that point to a parent: one statement for all parents."""
+    """The rows that point to a parent: one statement for all parents. `admit` names the parents that are refused."""
 
     local: str
     remote: str
     order: Mapping[str, Order]
     conditions: Declared
     limit: int
+    admit: AdmitParents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +151,11 @@ Resolve = Callable[..., Awaitable[Any]]
 @dataclass(frozen=True, slots=True)
 class Composed:
     """A root whose values are computed by a rule, with table-backed lists in it that the rule reads by the planner's
-    selections. Called as `by(reading, selections, **arguments)`.
+    selections. Called as `by(reading, selections, **arguments)`. Its lists hold `rows` rows together at most, or `first`.
     """
 
     by: Resolve
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +174,21 @@ def column(name: str, **options: Any) -> Any:
 
 
 def computed(*needs: str, by: Callable[..., Any], **options: Any) -> Any:
-    """A leaf that is computed from columns of its row."""
+    """A leaf that is computed from columns of its row.
+
+    Args:
+        by: called as `by(reading, *values)`; its further parameters are the arguments of the field.
+    """
+    if takes_arguments(by, len(needs)):
+        options["resolver"] = _declared(by, 1 + len(needs), None)
     return strawberry.field(metadata={READ: Computed(needs, by)}, **options)
+
+
+def takes_arguments(by: Callable[..., Any], needs: int) -> bool:
+    """Whether a computed leaf's function has parameters beyond the reading and its columns."""
+    parameters = inspect.signature(by).parameters.values()
+    named = [one for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    return len(named) > 1 + needs
 
 
 def one(
@@ -209,12 +236,17 @@ def many(
     local: str = "id",
     order: Mapping[str, Order],
     limit: int = 200,
+    admit: AdmitParents | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Declares a list of rows whose `remote` column points to our `local` one."""
+    """Declares a list of rows whose `remote` column points to our `local` one.
+
+    It is what `returns` says: a list of the rows, a connection of them, or a union of the connection with a refusal, by
+    which `admit` answers for the parents that it refuses.
+    """
 
     def declare(function: Callable[..., Any]) -> Any:
-        read = Many(local, remote, order, function, limit)
+        read = Many(local, remote, order, function, limit, admit)
         return strawberry.field(_declared(function, 1, returns), metadata={READ: read}, **options)
 
     return declare
@@ -259,11 +291,15 @@ def single(
     return declare
 
 
-def composed(returns: Any, by: Resolve, **options: Any) -> Any:
+def composed(returns: Any, by: Resolve, *, rows: int = 200, **options: Any) -> Any:
     """Declares a root that a rule composes: `by(reading, selections, **arguments)`; its further parameters are the
     arguments of the field.
+
+    Args:
+        rows: how many rows its lists can have, all together; `first` asks for fewer.
     """
-    return strawberry.field(_declared(by, 2, returns), metadata={READ: Composed(by)}, **options)
+    read = Composed(by, rows)
+    return strawberry.field(_declared(by, 2, returns), metadata={READ: read}, **options)
 
 
 def table_of(declared: Any) -> Table:

@@ -27,7 +27,11 @@ from patrol.sync.statements import shape_of
 from schema.planner.reads import READ, Column, Computed, Many, One, Reading, Source
 
 Row = Sequence[Any]
-Shape = Callable[[Row, Reading, Sequence[Mapping[str, list[Any]]]], Any]
+Shape = Callable[[Row, Reading, Sequence[Any]], Any]
+"""Turns a row into its answer; what stands below rows comes by number, see `Child`."""
+
+Loop = Callable[[Sequence[Row], Reading, Sequence[Any]], list[Any]]
+"""Turns rows into their answers: in one compiled expression, a call for each row would cost as much as the row."""
 
 
 class PlanError(Exception):
@@ -111,16 +115,17 @@ def source_of(kind: GraphQLObjectType) -> Source | None:
     return getattr(definition.origin, "__reads__", None) if definition is not None else None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Child:
-    """A list below a row: its own statement, for all parents at once. `place` is where the parent's key stands."""
+    """What the loop over rows refers to by number: a list below them, or a function of a row and of arguments.
 
-    read: Many
-    place: int
+    `place` is where the key of a list's parent stands.
+    """
+
+    read: Many | Computed
     nodes: Sequence[FieldNode]
     field: GraphQLField
-    selection: Selection
-    shape: Shape
+    place: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -143,8 +148,14 @@ class Selection:
     def compile(
         self, document: Document, kind: GraphQLObjectType, selections: Sequence[SelectionNode]
     ) -> Shape:
-        """Adds what is asked of a row to the columns, and returns the loop that answers it."""
+        """Adds what is asked of a row to the columns, and returns what answers it."""
         return _Writer(document, self).shape(kind, selections)
+
+    def loop(
+        self, document: Document, kind: GraphQLObjectType, selections: Sequence[SelectionNode]
+    ) -> Loop:
+        """The same for many rows."""
+        return _Writer(document, self).loop(kind, selections)
 
     def place(self, rows: FromClause, name: str) -> int:
         """The position of a column in the statement's rows, added if it is not there yet."""
@@ -190,12 +201,20 @@ class _Writer:
     def __init__(self, document: Document, selection: Selection) -> None:
         self.document = document
         self.selection = selection
-        self.names: dict[str, Any] = {"embedded": embedded, "EMPTY": ()}
+        self.names: dict[str, Any] = {"embedded": embedded}
 
     def shape(self, kind: GraphQLObjectType, selections: Sequence[SelectionNode]) -> Shape:
+        shape: Shape = self.function("r", self.object(kind, selections, self.selection.rows))
+        return shape
+
+    def loop(self, kind: GraphQLObjectType, selections: Sequence[SelectionNode]) -> Loop:
         source = self.object(kind, selections, self.selection.rows)
+        loop: Loop = self.function("rows", f"[{source} for r in rows]")
+        return loop
+
+    def function(self, first: str, source: str) -> Any:
         # The text is made from column positions, validated GraphQL names and names of our own; see `object`.
-        return eval(f"lambda r, c, k: {source}", self.names)  # type: ignore[no-any-return] # noqa: S307 # ours
+        return eval(f"lambda {first}, c, k: {source}", self.names)  # noqa: S307 # ours
 
     def object(
         self, kind: GraphQLObjectType, selections: Sequence[SelectionNode], rows: FromClause
@@ -221,14 +240,12 @@ class _Writer:
             cell = f"r[{self.selection.place(rows, read.name)}]"
             return f"embedded({cell})" if is_json(rows.c[read.name].type) else cell
         if isinstance(read, Computed):
-            function = f"f{len(self.names)}"
-            self.names[function] = read.by
-            cells = [f"r[{self.selection.place(rows, need)}]" for need in read.needs]
-            return f"{function}({', '.join(['c', *cells])})"
+            return self.computed(read, field, nodes, rows)
         if isinstance(read, One):
             return self.one(read, field, nodes, rows)
         if isinstance(read, Many):
-            return self.many(read, field, nodes, rows)
+            key = self.selection.place(rows, read.local)
+            return f"k[{self.child(Child(read, nodes, field, key))}][r[{key}]]"
         raise PlanError(f"{kind.name}.{nodes[0].name.value} does not say what it reads")
 
     def one(
@@ -246,24 +263,26 @@ class _Writer:
         inner = self.object(target, subselections(nodes), here)
         return f"(None if r[{key}] is None else {inner})"
 
-    def many(
-        self, read: Many, field: GraphQLField, nodes: Sequence[FieldNode], rows: FromClause
+    def computed(
+        self, read: Computed, field: GraphQLField, nodes: Sequence[FieldNode], rows: FromClause
     ) -> str:
-        number = len(self.selection.children)
-        key = self.selection.place(rows, read.local)
-        target = object_type(field)
-        below = Selection.of(target)
-        self.selection.children.append(
-            Child(
-                read,
-                key,
-                nodes,
-                field,
-                below,
-                below.compile(self.document, target, subselections(nodes)),
-            )
-        )
-        return f"k[{number}].get(r[{key}], EMPTY)"
+        cells = [f"r[{self.selection.place(rows, need)}]" for need in read.needs]
+        if field.args:
+            return f"k[{self.child(Child(read, nodes, field))}]({', '.join(cells)})"
+        function = f"f{len(self.names)}"
+        self.names[function] = read.by
+        return f"{function}({', '.join(['c', *cells])})"
+
+    def child(self, child: Child) -> int:
+        """The number by which the loop refers to it."""
+        self.selection.children.append(child)
+        return len(self.selection.children) - 1
+
+
+def is_rows(field: GraphQLField) -> bool:
+    """Whether a field answers rows as they are, and no connection of them."""
+    named = get_named_type(field.type)
+    return isinstance(named, GraphQLObjectType) and source_of(named) is not None
 
 
 def object_type(field: GraphQLField) -> GraphQLObjectType:
@@ -284,11 +303,13 @@ def source_or_fail(kind: GraphQLObjectType) -> Source:
 def connection_of(
     schema: GraphQLSchema, field: GraphQLField
 ) -> tuple[GraphQLObjectType, GraphQLObjectType | None]:
-    """The connection that a root list answers, and the refusal where it is a union with one."""
+    """The connection that a list answers, and the refusal where it is a union with one."""
     named = get_named_type(field.type)
-    if isinstance(named, GraphQLObjectType):
-        return named, None
-    possible = schema.get_possible_types(named)  # type: ignore[arg-type] # a union, as declared
-    connection = next(one for one in possible if "nodes" in one.fields)
-    refusal = next(one for one in possible if one is not connection)
-    return connection, refusal
+    possible: Sequence[Any] = (
+        schema.get_possible_types(named) if is_abstract_type(named) else [named]
+    )
+    found = [one for one in possible if "nodes" in getattr(one, "fields", ())]
+    others = [one for one in possible if one not in found]
+    if len(found) != 1 or len(others) > 1:
+        raise PlanError(f"{named} is no connection, and no union of one with a refusal")
+    return found[0], others[0] if others else None

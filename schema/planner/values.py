@@ -15,6 +15,7 @@ from graphql import (
     get_named_type,
 )
 
+from patrol.errors import Problem
 from schema.planner.select import Document, subselections
 
 Give = Callable[[Any], Any]
@@ -57,7 +58,17 @@ def plain(document: Document, kind: Any, selections: Sequence[Any]) -> Give:
 
 
 def _typename(value: Any) -> str:
+    """The type of a value under a union or an interface; one that is no object of a type says it itself."""
+    if isinstance(value, Mapping):
+        return str(value["__typename"])
     return str(type(value).__strawberry_definition__.name)
+
+
+def as_refusal(refuse: Give) -> Callable[[Problem], Any]:
+    """Shapes a problem as the refusal that a contract declares."""
+    return lambda problem: refuse(
+        {"code": problem.code, "message": problem.message, "what_to_do": problem.what_to_do}
+    )
 
 
 def member(value: Any, name: str) -> Any:

@@ -17,6 +17,7 @@ from graphql import (
     get_named_type,
     get_nullable_type,
     is_enum_type,
+    is_input_object_type,
     is_leaf_type,
     is_required_argument,
 )
@@ -24,6 +25,9 @@ from hypothesis import strategies as st
 
 DEPTH = 4
 """How far relations of rows are followed."""
+
+MOMENTARY = ("ageSeconds",)
+"""Leaves that depend on the moment of the answer."""
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
@@ -58,9 +62,10 @@ class Maker:
         assert query is not None
         parts, lists = [], 0
         for name in self.draw(st.lists(st.sampled_from(self.roots), min_size=1, max_size=2)):
-            text, below = self.field(name, query.fields[name], DEPTH, root=name)
+            field_ = query.fields[name]
+            text, below = self.field(name, field_, DEPTH, root=name)
             parts.append(text)
-            lists += below + 1
+            lists += below + (not is_page(field_))
         if self.chance(8):
             parts.append(
                 self.draw(
@@ -88,7 +93,7 @@ class Maker:
         names = [
             name
             for name, one in kind.fields.items()
-            if depth or is_leaf_type(get_named_type(one.type))
+            if name not in MOMENTARY and (depth or is_leaf_type(get_named_type(one.type)))
         ]
         for _ in range(self.draw(st.integers(1, 4))):
             if self.chance(6):
@@ -136,17 +141,22 @@ class Maker:
         named = get_named_type(field_.type)
         if not isinstance(named, GraphQLObjectType):
             return text, 0
-        page = "nodes" in named.fields or name in ("nodes", "edges", "node", "pageInfo")
-        body, lists = self.selections(named, depth if page else depth - 1, root if page else "")
-        counted = isinstance(get_nullable_type(field_.type), GraphQLList) and not page
-        return f"{text} {body}", lists + counted
+        member = name in ("nodes", "edges", "node", "pageInfo")
+        free = member or name == root
+        body, lists = self.selections(
+            named, depth if free else depth - 1, root if is_page(field_) or member else ""
+        )
+        listed = isinstance(get_nullable_type(field_.type), GraphQLList) and not member
+        return f"{text} {body}", lists + (listed or is_page(field_))
 
     def arguments(self, name: str, field_: GraphQLField, root: str) -> str:
         given = []
         for argument, declared in field_.args.items():
+            if argument == "order" and any(one.startswith("after:") for one in given):
+                continue  # the place is one of the first order
             needed = is_required_argument(declared)
             if needed or self.chance(3):
-                given.append(f"{argument}: {self.value(argument, declared, name if root else '')}")
+                given.append(f"{argument}: {self.value(argument, declared, name)}")
         return f"({', '.join(given)})" if given else ""
 
     def value(self, name: str, declared: GraphQLArgument, root: str) -> str:
@@ -174,11 +184,18 @@ class Maker:
             ]
         if is_enum_type(kind):
             return self.draw(st.sampled_from(list(kind.values)))
+        if is_input_object_type(kind):
+            return self.draw(st.sampled_from(self.known[kind.name]))
         if name == "first":
             return self.draw(st.integers(1, 6))
         if name == "after":
             return self.draw(st.sampled_from(self.known[f"after {root}"]))
         return self.draw(st.sampled_from(self.known.get(f"{name} {root}") or self.known[kind.name]))
+
+
+def is_page(field_: GraphQLField) -> bool:
+    """Whether a field is a connection."""
+    return "nodes" in getattr(get_named_type(field_.type), "fields", ())
 
 
 def literal(value: Any, kind: Any) -> str:
@@ -188,6 +205,9 @@ def literal(value: Any, kind: Any) -> str:
         return "null"
     if isinstance(value, list):
         return "[" + ", ".join(literal(one, kind.of_type) for one in value) + "]"
+    if isinstance(value, dict):
+        members = (f"{name}: {literal(one, kind.fields[name].type)}" for name, one in value.items())
+        return "{" + ", ".join(members) + "}"
     return str(value) if is_enum_type(kind) else orjson.dumps(value).decode()
 
 

@@ -7,7 +7,7 @@ Cursors are made by the planner's own module: what they hold is nobody's busines
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from graphql import (
 from sqlalchemy import DateTime, String, Uuid
 from strawberry.utils.str_converters import to_snake_case
 
+from patrol.geometry import distance_m
 from schema.planner import keyset
 
 Record = dict[str, Any]
@@ -33,13 +34,14 @@ Rows = list[Record]
 
 TABLES = (
     "station", "zone", "camera", "camera_state", "sos_post", "incident", "sos_alert", "sos_step", "sos_recipient",
-    "officer", "officer_state", "snapshot", "stored_object",
+    "officer", "officer_state", "snapshot", "stored_object", "community",
+    "incident_note", "media",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class List:
-    """A root list: its table, the column of its order, and how a row is filtered."""
+    """A list: its table, the column of its order, and how a row is filtered."""
 
     table: str
     order: str
@@ -58,21 +60,57 @@ def _same(row: Record, given: Mapping[str, Any], column: str, name: str) -> bool
     return wanted is None or row[column] == getattr(wanted, "value", wanted)
 
 
+def _within(row: Record, given: Mapping[str, Any], column: str) -> bool:
+    return (given.get("since") is None or row[column] >= given["since"]) and (
+        given.get("until") is None or row[column] < given["until"]
+    )
+
+
+def _holds(row: Record, given: Mapping[str, Any], *columns: str) -> bool:
+    wanted = given.get("text")
+    return wanted is None or any(wanted.lower() in row[column].lower() for column in columns)
+
+
+def _placed(row: Record, given: Mapping[str, Any]) -> bool:
+    box, circle = given.get("within"), given.get("near")
+    place = row["latitude"], row["longitude"]
+    if None in place:
+        return box is None and circle is None
+    return (
+        box is None
+        or (box["south"] <= place[0] <= box["north"] and box["west"] <= place[1] <= box["east"])
+    ) and (
+        circle is None
+        or distance_m(circle["latitude"], circle["longitude"], *place) <= circle["radiusM"]
+    )
+
+
+def _camera(row: Record, given: Mapping[str, Any]) -> bool:
+    return (
+        _same(row, given, "kind", "kind")
+        and _same(row, given, "zone_id", "zoneId")
+        and _holds(row, given, "name", "name_th", "code")
+        and _placed(row, given)
+    )
+
+
+def _zone(row: Record, given: Mapping[str, Any]) -> bool:
+    return _same(row, given, "kind", "kind") and _holds(row, given, "name", "name_th", "code")
+
+
 def _incident(row: Record, given: Mapping[str, Any]) -> bool:
     return (
         _same(row, given, "zone_id", "zoneId")
         and all(_words(column, row, given) for column in ("category", "severity", "status"))
-        and (given.get("since") is None or row["occurred_at"] >= given["since"])
-        and (given.get("until") is None or row["occurred_at"] < given["until"])
+        and _within(row, given, "occurred_at")
+        and _holds(row, given, "title", "description")
+        and _placed(row, given)
     )
 
 
 LISTS = {
-    "zones": List("zone", "NAME", "name", False, lambda row, given: _same(row, given, "kind", "kind")),
-    "cameras": List(
-        "camera", "NAME", "name", False,
-        lambda row, given: _same(row, given, "kind", "kind") and _same(row, given, "zone_id", "zoneId"),
-    ),
+    "zones": List("zone", "NAME", "name", False, _zone),
+    "cameras": List("camera", "NAME", "name", False, _camera),
     "incidents": List("incident", "OCCURRED", "occurred_at", True, _incident),
     "alerts": List("sos_alert", "RAISED", "raised_at", True, lambda row, given: _words("status", row, given)),
 }  # fmt: skip
@@ -86,6 +124,8 @@ ONES = {
     ("Incident", "reporter"): ("officer", "reported_by", "id"),
     ("Officer", "state"): ("officer_state", "id", "officer_id"),
     ("Snapshot", "original"): ("stored_object", "object_id", "id"),
+    ("Media", "original"): ("stored_object", "object_id", "id"),
+    ("Note", "writer"): ("officer", "written_by", "id"),
     ("Alert", "zone"): ("zone", "zone_id", "id"),
     ("Alert", "raiser"): ("officer", "officer_id", "id"),
     ("Alert", "post"): ("sos_post", "post_id", "id"),
@@ -95,9 +135,30 @@ ONES = {
 
 MANIES = {
     ("Zone", "cameras"): ("camera", "zone_id", "name"),
+    ("Zone", "posts"): ("sos_post", "zone_id", "name"),
+    ("Zone", "communities"): ("community", "zone_id", "name"),
     ("Alert", "steps"): ("sos_step", "alert_id", "number"),
     ("Alert", "recipients"): ("sos_recipient", "alert_id", "attempted_at"),
+    ("Alert", "media"): ("media", "alert_id", "taken_at"),
+    ("Incident", "notes"): ("incident_note", "incident_id", "occurred_at"),
+    ("Incident", "media"): ("media", "incident_id", "taken_at"),
 }
+
+PAGES = {
+    ("Zone", "incidents"): (LISTS["incidents"], "zone_id"),
+    ("Camera", "snapshots"): (
+        List("snapshot", "TAKEN", "taken_at", True, lambda row, given: _within(row, given, "taken_at")), "camera_id",
+    ),
+}  # fmt: skip
+"""Connections below rows: the list, and the column that points to the parent."""
+
+
+def _in_order(kind: List, given: Mapping[str, Any]) -> List:
+    """The list in the order that is asked for."""
+    order = given.get("order")
+    if getattr(order, "value", order) != "UPDATED":
+        return kind
+    return replace(kind, order="UPDATED", column="updated_at", descending=True)
 
 
 class Reference:
@@ -162,17 +223,20 @@ class Reference:
 
     def listed(self, name: str, given: Mapping[str, Any]) -> Rows:
         """All rows of a root list, in its order."""
-        kind = LISTS[name]
+        return self._listed(_in_order(LISTS[name], given), given)
+
+    def _listed(self, kind: List, given: Mapping[str, Any]) -> Rows:
         rows = [
             row
             for row in self.tables[kind.table]
-            if row["deleted_at"] is None and kind.matches(row, given)
+            if row.get("deleted_at") is None and kind.matches(row, given)
         ]
         return sorted(rows, key=itemgetter(kind.column, "id"), reverse=kind.descending)
 
     def cursors(self, name: str) -> list[str]:
-        """The cursors of all rows of a root list."""
-        return [self._cursor(LISTS[name], row) for row in self.listed(name, {})]
+        """The cursors of all rows of a root list, or of one below rows whoever its parents are."""
+        kinds = {**LISTS, **{name: kind for (_, name), (kind, _) in PAGES.items()}}
+        return [self._cursor(kinds[name], row) for row in self._listed(kinds[name], {})]
 
     @staticmethod
     def _cursor(kind: List, row: Record) -> str:
@@ -195,9 +259,15 @@ class Reference:
 
     def _value(self, kind: str, name: str, source: Any, given: dict[str, Any]) -> Any:
         if kind == "Query":
-            return self._page(name, given) if name in LISTS else self._root(name, given)
+            if name not in LISTS:
+                return self._root(name, given)
+            return self._page(_in_order(LISTS[name], given), self.listed(name, given), given)
         if (kind, name) in ONES:
             return self._one(*ONES[kind, name], source)
+        if (kind, name) in PAGES:
+            listed, remote = PAGES[kind, name]
+            rows = [row for row in self._listed(listed, given) if row[remote] == source["id"]]
+            return self._page(listed, rows, given)
         if (kind, name) in MANIES:
             table, remote, column = MANIES[kind, name]
             rows = [
@@ -211,13 +281,20 @@ class Reference:
         if (kind, name) == ("Camera", "lastSnapshot"):
             state = self._one("camera_state", "id", "camera_id", source)
             return state and self._one("snapshot", "last_snapshot_id", "id", state)
-        if kind == "Snapshot" and name in ("url320", "url960"):
+        if kind in ("Snapshot", "Media") and name in ("url320", "url960"):
             key = source[f"thumb_{name[3:]}_key"]
             return key and f"signed:derived/{key}"
         if (kind, name) == ("StoredObject", "url"):
             return f"signed:{source['bucket']}/{source['key']}"
-        if (kind, name) == ("StoredObject", "sha256"):
+        if name == "sha256":
             return source["sha256"].hex()
+        if name == "distanceM":
+            place = source["latitude"], source["longitude"]
+            here = given["from"]["latitude"], given["from"]["longitude"]
+            return None if None in place else distance_m(*here, *place)
+        if (kind, name) == ("OfficerState", "fixAgeSeconds"):
+            assert source["fix_at"] is None  # else the answer would depend on the moment
+            return None
         return source[to_snake_case(name)]
 
     def _one(self, table: str, local: str, remote: str, source: Record) -> Record | None:
@@ -232,9 +309,8 @@ class Reference:
         row = self._one(table, "id", "id", dict(given))
         return row if row and row["deleted_at"] is None else None
 
-    def _page(self, name: str, given: Mapping[str, Any]) -> Record:
-        kind = LISTS[name]
-        whole = rows = self.listed(name, given)
+    def _page(self, kind: List, whole: Rows, given: Mapping[str, Any]) -> Record:
+        rows = whole
         after = given.get("after")
         if after is not None:
             column = DateTime() if kind.column.endswith("_at") else String()

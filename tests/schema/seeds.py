@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -59,11 +59,54 @@ async def fill(world: World, seed: int = 1, rows: int = 30) -> None:
         )
         if chance.random() < 0.15:
             await world.change("update incident set deleted_at = now() where id = $1", incident)
+        for _ in range(chance.choice([0, 0, 2])):
+            await add_belongings(world, chance, incident, hour)
     for number in range(rows // 2):
         await add_alert(world, chance, chance.choice(zones), hour - timedelta(minutes=number // 2))
     await world.change(
         "insert into officer_state (officer_id, on_duty) values ($1, true)", world.kanya
     )
+    for zone in zones:
+        await world.store(
+            "community", scope_id=zone, zone_id=zone, name=chance.choice("AB"), name_th="ชุมชน"
+        )
+    for camera in await world.change("select array_agg(id order by id) from camera"):
+        for _ in range(chance.randrange(4)):
+            # Several of one moment.
+            await add_older_picture(world, camera, hour - timedelta(hours=chance.randrange(3)))
+
+
+async def add_older_picture(world: World, camera: UUID, taken_at: datetime) -> UUID:
+    """A picture of a camera that is not its last one, with its file."""
+    row = await world.row("select scope_id from camera where id = $1", camera)
+    file, picture = uuid7(), uuid7()
+    await world.store(
+        "stored_object", id=file, scope_id=row["scope_id"], bucket="snapshots", key=str(file), size_bytes=9,
+        sha256=picture.bytes * 2, content_type="image/jpeg", state="READY",
+    )  # fmt: skip
+    return await world.store(
+        "snapshot", id=picture, camera_id=camera, scope_id=row["scope_id"], object_id=file,
+        sha256=picture.bytes * 2, taken_at=taken_at, width=640, height=480,
+    )  # fmt: skip
+
+
+async def add_belongings(world: World, chance: Random, incident: UUID, hour: datetime) -> None:
+    """A note and a file of an incident; some are deleted, and several are of one moment."""
+    at = hour - timedelta(hours=chance.randrange(2))
+    device = await world.add_device()
+    captured = {"device_id": device, "captured_at_raw": "2026", "received_at": at}
+    note = await world.store(
+        "incident_note", scope_id=world.station, incident_id=incident, text=chance.choice(["Seen", "พบแล้ว"]),
+        written_by=chance.choice([world.kanya, world.prasert]), occurred_at=at, **captured,
+    )  # fmt: skip
+    ready = {"state": "READY", "thumb_320_key": f"{note}/320", "thumb_960_key": f"{note}/960"}
+    await world.store(
+        "media", scope_id=world.station, incident_id=incident, kind=chance.choice(["PHOTO", "VIDEO"]),
+        content_type="image/jpeg", size_bytes=2**40, sha256=note.bytes * 2, attached_by=world.kanya, taken_at=at,
+        **captured, **(ready if chance.random() < 0.5 else {"state": "DECLARED"}),
+    )  # fmt: skip
+    if chance.random() < 0.2:
+        await world.change("update incident_note set deleted_at = now() where id = $1", note)
 
 
 async def add_picture(world: World, camera: UUID, *, ready: bool = True) -> UUID:

@@ -82,6 +82,9 @@ BOMBS = {
 
 INVALID = {
     "a cycle": zones("...a", "fragment a on Zone { ...b } fragment b on Zone { ...a }"),
+    "two to the 60 spreads of an unknown fragment": chain(60, "...f% ...f%").replace(
+        "fragment f60 on Zone { id }", "fragment f60 on Zone { ...nothing }"
+    ),
     "a fragment in itself": zones("...a", "fragment a on Zone { id ...a }"),
     "fragments that all spread all": zones(
         "...f0",
