@@ -22,8 +22,10 @@ from schema.enums import ErrorCode
 from schema.planner import Reading
 from storage.database import Connection
 from storage.principal import Principal, PrincipalKind
+from storage.stations import READ_ALL_SCOPES
 
 T = TypeVar("T")
+D = TypeVar("D", bound="AdminDone")
 
 AdminInfo = Info[Context, None]
 
@@ -38,14 +40,18 @@ class AdminRefusal:
     what_to_do: str
 
 
-@strawberry.type(name="Done", description="What was done, or why it was refused.")
+@strawberry.type
 class AdminDone:
+    """What every act answers. Each noun has a type of its own that adds the row as it stands afterwards."""
+
     id: UUID | None = strawberry.field(default=None, description="What was added or changed.")
     refusal: AdminRefusal | None = None
 
 
-@strawberry.type(name="Issued", description="A new secret, or why there is none.")
+@strawberry.type
 class AdminIssued:
+    """What every act answers that makes a secret; see `AdminDone`."""
+
     id: UUID | None = None
     secret: str | None = strawberry.field(
         default=None, description="Shown this once: only its SHA-256 is kept."
@@ -80,6 +86,23 @@ async def administrators(reading: Reading, arguments: Mapping[str, Any]) -> Sequ
     return None
 
 
+async def administrators_by_scope(
+    reading: Reading, arguments: Mapping[str, Any]
+) -> Sequence[UUID] | None:
+    """Admits administrators to all scopes, or to those of the station or zone that they ask for, so that a long list is
+    read by the indexes that begin with a scope; without them each page would sort the whole table.
+
+    Raises:
+        NotAllowed: who asks is no administrator.
+    """
+    await administrators(reading, arguments)
+    zone = arguments.get("zone_id")
+    if zone is not None:
+        return [zone]
+    rows = await reading.connection.fetch(READ_ALL_SCOPES, arguments.get("station_id"))
+    return [row["id"] for row in rows]
+
+
 async def act(info: AdminInfo, rule: Callable[[Connection], Awaitable[T]]) -> T | AdminRefusal:
     """Runs a rule in one transaction of the administrator, or says why it refused.
 
@@ -100,13 +123,16 @@ async def act(info: AdminInfo, rule: Callable[[Connection], Awaitable[T]]) -> T 
 
 
 async def done(
-    info: AdminInfo, rule: Callable[[Connection], Awaitable[object]], id: UUID | None = None
-) -> AdminDone:
+    answer: type[D],
+    info: AdminInfo,
+    rule: Callable[[Connection], Awaitable[object]],
+    id: UUID | None = None,
+) -> D:
     """As `act`, for a rule that returns the id of what it made, or that changes what `id` names."""
     outcome = await act(info, rule)
     if isinstance(outcome, AdminRefusal):
-        return AdminDone(refusal=outcome)
-    return AdminDone(id=outcome if isinstance(outcome, UUID) else id)
+        return answer(refusal=outcome)
+    return answer(id=outcome if isinstance(outcome, UUID) else id)
 
 
 def refusal_of(problem: Problem) -> AdminRefusal:

@@ -1,4 +1,4 @@
-"""One GraphQL contract and how its operations run: reads by the planner, the rest by the stock executor."""
+"""One GraphQL contract and how its operations run: reads by the planner, acts by `schema.mutations`, the rest stock."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from graphql import ExecutionResult, GraphQLError, execute, subscribe
 
 from patrol.errors import Internal, MethodNotAllowed, OperationInvalid, Problem, VariableInvalid
 from schema.context import Context
+from schema.mutations import Mutations
 from schema.planner import Operation, Operations, Reading, RequestErrors, check, converter
 from schema.planner.limits import Limits
 from schema.planner.operation import Plan, formatted
@@ -40,6 +41,7 @@ class Door:
     role: Role
     schema: strawberry.Schema
     operations: Operations
+    mutations: Mutations
 
     @classmethod
     def of(
@@ -51,7 +53,11 @@ class Door:
             PlanError: names the field and the column that does not exist.
         """
         check(schema._schema)
-        return cls(name, role, schema, Operations(schema._schema, converter(schema), limits=limits))
+        convert = converter(schema)
+        mutations = Mutations(schema._schema, convert, role)
+        mutations.check()
+        operations = Operations(schema._schema, convert, limits=limits)
+        return cls(name, role, schema, operations, mutations)
 
     async def execute(
         self,
@@ -71,13 +77,14 @@ class Door:
             return await self._query(operation, variables, context)
         if read_only:
             raise MethodNotAllowed("Only queries may be sent with GET.")
-        result = await self._stock(operation.document, operation, variables, context)
+        result, unread = await self.mutations.run(operation, variables, context)
+        _raise_faults(result)
         if result.data is None and all(error.path is None for error in result.errors or ()):
             # Execution never began: a variable did not fit, which only the executor looks at for a mutation.
             raise RequestErrors(
                 [formatted(one, VariableInvalid(one.message)) for one in result.errors or ()]
             )
-        return encoded(result.data, problems(result))
+        return encoded(result.data, problems(result) + unread)
 
     async def _query(
         self, operation: Operation, variables: dict[str, Any], context: Context
@@ -86,7 +93,7 @@ class Door:
         plan = operation.plan(values)
         data, errors = await self._planned(plan, values, context)
         if plan.stock is not None:
-            left = await self._stock(plan.stock, operation, variables, context)
+            left = await self._stock(plan.stock, variables, context)
             errors += problems(left)
             data = None if data is None or left.data is None else {**data, **left.data}
         return encoded(data, errors)
@@ -106,21 +113,13 @@ class Door:
         return answer
 
     async def _stock(
-        self, document: Any, operation: Operation, variables: dict[str, Any], context: Context
+        self, document: Any, variables: dict[str, Any], context: Context
     ) -> ExecutionResult:
-        name = operation.definition.name
         result = execute(
-            self.schema._schema,
-            document,
-            variable_values=variables,
-            context_value=context,
-            operation_name=name.value if name and document is operation.document else None,
+            self.schema._schema, document, variable_values=variables, context_value=context
         )
         done = await result if isawaitable(result) else result
-        for error in done.errors or ():
-            if isinstance(error.original_error, StorageFault):
-                # Revoked, or unavailable: the request as a whole is refused, as a planned read is.
-                raise error.original_error
+        _raise_faults(done)
         return done
 
     async def subscribe(
@@ -149,6 +148,13 @@ class Door:
         finally:
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
+
+
+def _raise_faults(result: ExecutionResult) -> None:
+    """Revoked, or unavailable: the request as a whole is refused, as a planned read is."""
+    for error in result.errors or ():
+        if isinstance(error.original_error, StorageFault):
+            raise error.original_error
 
 
 def problems(result: ExecutionResult) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from patrol.identity import IssuedKey, issue_api_key, revoke_api_key
 from patrol.sharing import add_partner, grant, revoke
 from schema.acts import AdminDone, AdminInfo, AdminIssued, AdminRefusal, act, administrators, done
 from schema.enums import DetailLevel, Sector, SharingSubject
+from schema.mutations import planned
 from schema.paging import AdminPageInfo
 from schema.planner import Columns, Conditions, Order, many, page, reads, single
 from schema.zones import BY_NAME
@@ -154,13 +155,34 @@ class AdminGrantAgreementInput:
     )
 
 
+@strawberry.type(name="OrganisationDone", description="The partner as it stands now, or a refusal.")
+class AdminOrganisationDone(AdminDone):
+    organisation: AdminOrganisation | None = planned("id")
+
+
+@strawberry.type(name="AgreementDone", description="The agreement as it stands now, or a refusal.")
+class AdminAgreementDone(AdminDone):
+    agreement: AdminAgreement | None = planned("id")
+
+
+@strawberry.type(name="ApiKeyDone", description="The key as it stands now, or a refusal.")
+class AdminApiKeyDone(AdminDone):
+    api_key: AdminApiKey | None = planned("id")
+
+
+@strawberry.type(name="ApiKeyIssued", description="A partner's new key, or a refusal.")
+class AdminApiKeyIssued(AdminIssued):
+    api_key: AdminApiKey | None = planned("id")
+
+
 @strawberry.type
 class OrganisationsMutation:
     @strawberry.mutation(description="Adds a partner organisation.")
     async def add_organisation(
         self, info: AdminInfo, organisation: AdminAddOrganisationInput
-    ) -> AdminDone:
+    ) -> AdminOrganisationDone:
         return await done(
+            AdminOrganisationDone,
             info,
             lambda connection: add_partner(
                 connection,
@@ -174,8 +196,9 @@ class OrganisationsMutation:
     @strawberry.mutation(description="Grants a partner zones and subjects for a time.")
     async def grant_agreement(
         self, info: AdminInfo, agreement: AdminGrantAgreementInput
-    ) -> AdminDone:
+    ) -> AdminAgreementDone:
         return await done(
+            AdminAgreementDone,
             info,
             lambda connection: grant(
                 connection,
@@ -190,8 +213,8 @@ class OrganisationsMutation:
         )
 
     @strawberry.mutation(description="Ends an agreement at once.")
-    async def revoke_agreement(self, info: AdminInfo, id: UUID) -> AdminDone:
-        return await done(info, lambda connection: revoke(connection, id), id)
+    async def revoke_agreement(self, info: AdminInfo, id: UUID) -> AdminAgreementDone:
+        return await done(AdminAgreementDone, info, lambda connection: revoke(connection, id), id)
 
     @strawberry.mutation(description="Makes a key for a partner, beside those that it has.")
     async def issue_api_key(
@@ -200,15 +223,17 @@ class OrganisationsMutation:
         organisation_id: UUID,
         label: str,
         expires_at: datetime | None = None,
-    ) -> AdminIssued:
+    ) -> AdminApiKeyIssued:
         async def issue(connection: Connection) -> IssuedKey:
             return await issue_api_key(connection, organisation_id, label, expires_at=expires_at)
 
         key = await act(info, issue)
         if isinstance(key, AdminRefusal):
-            return AdminIssued(refusal=key)
-        return AdminIssued(id=key.id, secret=key.secret, expires_at=expires_at)
+            return AdminApiKeyIssued(refusal=key)
+        return AdminApiKeyIssued(id=key.id, secret=key.secret, expires_at=expires_at)
 
     @strawberry.mutation(description="Ends a partner's key at once.")
-    async def revoke_api_key(self, info: AdminInfo, id: UUID) -> AdminDone:
-        return await done(info, lambda connection: revoke_api_key(connection, id), id)
+    async def revoke_api_key(self, info: AdminInfo, id: UUID) -> AdminApiKeyDone:
+        return await done(
+            AdminApiKeyDone, info, lambda connection: revoke_api_key(connection, id), id
+        )

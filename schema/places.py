@@ -12,6 +12,7 @@ from patrol.identity import IssuedKey, issue_device_key, revoke_device_key
 from schema.acts import AdminDone, AdminInfo, AdminIssued, AdminRefusal, act, administrators, done
 from schema.enums import CameraKind, ZoneKind
 from schema.files import AdminSnapshot
+from schema.mutations import planned
 from schema.paging import AdminPageInfo
 from schema.planner import Columns, Conditions, Order, many, one, page, reads
 from schema.scalars import JSON
@@ -230,6 +231,18 @@ class PlacesQuery:
             yield row.zone_id == zone_id
 
 
+@strawberry.type(name="DeviceKeyDone", description="The key as it stands now, or a refusal.")
+class AdminDeviceKeyDone(AdminDone):
+    device_key: AdminDeviceKey | None = planned("id")
+
+
+@strawberry.type(
+    name="DeviceKeyIssued", description="A new key of a camera or SOS post, or a refusal."
+)
+class AdminDeviceKeyIssued(AdminIssued):
+    device_key: AdminDeviceKey | None = planned("id")
+
+
 @strawberry.type
 class PlacesMutation:
     @strawberry.mutation(
@@ -237,7 +250,7 @@ class PlacesMutation:
     )
     async def issue_device_key(
         self, info: AdminInfo, camera_id: UUID | None = None, post_id: UUID | None = None
-    ) -> AdminIssued:
+    ) -> AdminDeviceKeyIssued:
         async def issue(connection: Connection) -> IssuedKey:
             if (camera_id is None) == (post_id is None):
                 raise VariableInvalid("Name one camera or one SOS post.")
@@ -245,9 +258,11 @@ class PlacesMutation:
 
         key = await act(info, issue)
         if isinstance(key, AdminRefusal):
-            return AdminIssued(refusal=key)
-        return AdminIssued(id=key.id, secret=key.secret)
+            return AdminDeviceKeyIssued(refusal=key)
+        return AdminDeviceKeyIssued(id=key.id, secret=key.secret)
 
     @strawberry.mutation(description="Ends a key of a camera or SOS post at once.")
-    async def revoke_device_key(self, info: AdminInfo, id: UUID) -> AdminDone:
-        return await done(info, lambda connection: revoke_device_key(connection, id), id)
+    async def revoke_device_key(self, info: AdminInfo, id: UUID) -> AdminDeviceKeyDone:
+        return await done(
+            AdminDeviceKeyDone, info, lambda connection: revoke_device_key(connection, id), id
+        )

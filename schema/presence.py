@@ -7,13 +7,14 @@ from uuid import UUID
 
 import strawberry
 from strawberry import UNSET
-from strawberry.types import Info
 
 from patrol.errors import VariableInvalid
+from patrol.fixes import Position, position_of
 from patrol.geometry import check_position
-from patrol.identity.presence import go_off_duty, go_on_duty, note_fix, set_push_address
+from patrol.identity.presence import go_off_duty, go_on_duty, set_push_address
 from schema.context import Context
 from schema.enums import OfficerRole
+from schema.mutations import short_way
 from schema.planner import Reading, Selection, composed
 from storage.officers import READ_ME
 from storage.vocabulary import PushAddressKind
@@ -54,28 +55,38 @@ class PushAddressInput:
 class FixInput:
     latitude: float = strawberry.field(description="Degrees, WGS 84.")
     longitude: float = strawberry.field(description="Degrees, WGS 84.")
+    accuracy_m: float | None = strawberry.field(default=UNSET, description="Metres.")
 
 
-def _officer(info: Info[Context, None]) -> UUID:
-    principal = info.context.principal
+def _officer(context: Context) -> UUID:
+    principal = context.principal
     assert isinstance(principal.id, UUID)  # the phone door admits officers only
     return principal.id
 
 
-def _checked(fix: FixInput) -> FixInput:
+def _checked(fix: FixInput | None) -> Position | None:
+    if fix is None:
+        return None
     fault = check_position(fix.latitude, fix.longitude)
     if fault is not None:
         raise VariableInvalid(str(fault))
-    return fix
+    accuracy = None if fix.accuracy_m is UNSET else fix.accuracy_m
+    given = {"latitude": fix.latitude, "longitude": fix.longitude, "accuracy_m": accuracy}
+    return position_of(given)
+
+
+def _poke(context: Context, scope: UUID | None) -> None:
+    if scope is not None:
+        context.live.poke([scope], ["duty"])
 
 
 @strawberry.type
 class PresenceMutation:
-    @strawberry.mutation(
+    @short_way(
         description="Says where pushes reach this phone; they follow the officer who is signed in. True when stored."
     )
-    async def set_push_address(self, info: Info[Context, None], address: PushAddressInput) -> bool:
-        session = info.context.principal.credential_id
+    async def set_push_address(context: Context, address: PushAddressInput) -> bool:
+        session = context.principal.credential_id
         assert session is not None  # an officer always has a session
         kind, value = (
             (PushAddressKind.FID, address.fid)
@@ -83,22 +94,28 @@ class PresenceMutation:
             else (PushAddressKind.TOKEN, address.token)
         )
         assert value is not None  # one of the two is given, and @oneOf takes no null
-        async with info.context.database.write(info.context.principal) as connection:
+        async with context.database.write(context.principal) as connection:
             await set_push_address(connection, session, kind, value)
         return True
 
-    @strawberry.mutation(description="Goes on duty: calls for help now reach this officer first.")
-    async def go_on_duty(self, info: Info[Context, None], fix: FixInput | None = None) -> bool:
-        officer = _officer(info)
-        fix = None if fix is None else _checked(fix)
-        async with info.context.database.write(info.context.principal) as connection:
-            await go_on_duty(connection, officer)
-            if fix is not None:
-                await note_fix(connection, officer, fix.latitude, fix.longitude)
+    @short_way(description="Goes on duty: calls for help now reach this officer first.")
+    async def go_on_duty(context: Context, fix: FixInput | None = None) -> bool:
+        position = _checked(fix)
+        async with context.database.write(context.principal) as connection:
+            scope = await go_on_duty(
+                connection,
+                _officer(context),
+                device_id=context.principal.device_id,
+                position=position,
+            )
+        _poke(context, scope)
         return True
 
-    @strawberry.mutation(description="Goes off duty.")
-    async def go_off_duty(self, info: Info[Context, None]) -> bool:
-        async with info.context.database.write(info.context.principal) as connection:
-            await go_off_duty(connection, _officer(info))
+    @short_way(description="Goes off duty.")
+    async def go_off_duty(context: Context) -> bool:
+        async with context.database.write(context.principal) as connection:
+            scope = await go_off_duty(
+                connection, _officer(context), device_id=context.principal.device_id
+            )
+        _poke(context, scope)
         return True

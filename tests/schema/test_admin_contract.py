@@ -25,6 +25,7 @@ from graphql import (
 from uuid_utils.compat import uuid7
 
 from patrol.audit import audit, seal_log
+from patrol.checkpoints import add_checkpoint, content_of, set_checkpoint_active
 from patrol.identity import issue_api_key, issue_device_key, issue_enrolment_code
 from patrol.keys import KeySet
 from schema.admin import admin_door
@@ -70,7 +71,9 @@ def asking(name: str, field: GraphQLField, **arguments: Any) -> str:
     assert isinstance(kind, GraphQLObjectType)
     if "id" in field.args:
         return f"query ($id: UUID!) {{ {name}(id: $id) {everything(kind)} }}"
-    return f"{{ {name} {everything(kind)} }}"
+    # Everything of three lists of fifty is more than one request may ask for.
+    few = "(first: 10)" if "first" in field.args else ""
+    return f"{{ {name}{few} {everything(kind)} }}"
 
 
 @dataclass
@@ -139,6 +142,16 @@ async def office(
         "quarantine", device_id=device, officer_id=world.kanya, lane="RECORDS", sequence=7, mutation_id=uuid7(),
         code="NOT_IN_SCOPE", payload={"title": "ลักทรัพย์"},
     )  # fmt: skip
+    epoch = await world.change("select id from sync_epoch")
+    await world.store("sync_backup", epoch_id=epoch, durable_through=now(), note="of today")
+    await world.store(
+        "sync_gap", device_id=device, officer_id=world.kanya, lane="RECORDS", from_sequence=3, to_sequence=4,
+        epoch_id=epoch,
+    )  # fmt: skip
+    notice = await world.store(
+        "notice", station_id=world.station, zone_id=world.market, severity="INFO", title="Fair", body="Until ten.",
+        valid_from=now(), posted_by=world.prasert,
+    )  # fmt: skip
     for statement, *values in (
         ("insert into camera_state (camera_id, scope_id, last_seen_at, last_snapshot_id) values ($1, $2, now(), $3)",
          world.market_camera, world.market, snapshot),
@@ -152,6 +165,9 @@ async def office(
         camera = await issue_device_key(connection, camera_id=world.market_camera)
         post = await issue_device_key(connection, post_id=world.post)
         code = await issue_enrolment_code(connection, world.kanya, "test")
+        checkpoint = await add_checkpoint(
+            connection, keys, world.station, code="K1", name="Gate", name_th="ประตู", latitude=16.7, longitude=98.5
+        )  # fmt: skip
     job = await owner.fetchval(
         "insert into pgqueuer (priority, status, entrypoint, payload) values (0, 'failed', 'a.job', 'a payload') returning id"
     )
@@ -163,6 +179,7 @@ async def office(
     assert await seal_log(database, keys) is not None
     ids |= {
         "session": session, "device": device, "incident": incident, "api_key": partner.id, "device_key": camera.id,
+        "checkpoint": checkpoint, "notice": notice,
     }  # fmt: skip
     hashes = await owner.fetch(
         "select key_sha256 as hash from api_key union all select key_sha256 from device_key "
@@ -228,7 +245,13 @@ def test_no_secret_has_a_name_in_the_contract() -> None:
         for name in kind.fields
         if told.search(name)
     }
-    assert named == {"Issued.secret", "StoredObject.sha256", "AuditSeal.sha256"}
+    assert named == {
+        "ApiKeyIssued.secret",
+        "DeviceKeyIssued.secret",
+        "EnrolmentCodeIssued.secret",
+        "StoredObject.sha256",
+        "AuditSeal.sha256",
+    }
 
 
 def test_the_contracts_share_no_type() -> None:
@@ -491,19 +514,70 @@ async def _revoke_device_key(office: Office) -> tuple[str, dict[str, Any], list[
     return "$id: UUID! | id: $id", {"id": office.ids["device_key"]}, ["device.key.revoke"]
 
 
+async def _post_notice(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    notice = {
+        "stationId": str(office.world.station), "severity": "URGENT", "title": "Flood", "body": "Stay away.",
+    }  # fmt: skip
+    return (
+        "$notice: PostNoticeInput! | notice: $notice",
+        {"notice": notice},
+        ["notice.post"],
+    )
+
+
+async def _withdraw_notice(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    return "$id: UUID! | id: $id", {"id": office.ids["notice"]}, ["notice.withdraw"]
+
+
+async def _note_backup(_: Office) -> tuple[str, dict[str, Any], list[str]]:
+    given = {"until": "2026-01-02T03:05:00+00:00"}
+    return "$until: DateTime! | until: $until", given, ["backup.note"]
+
+
 async def _ensure_buckets(_: Office) -> tuple[str, dict[str, Any], list[str]]:
     return "", {}, ["buckets.ensure"]
 
 
+async def _add_checkpoint(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    given = (
+        'stationId: $id, code: "K2", name: "Pier", nameTh: "ท่าเรือ", latitude: 16.7, longitude: 98.5'
+    )
+    return (
+        f"$id: UUID! | checkpoint: {{{given}}}",
+        {"id": office.world.station},
+        ["checkpoint.add"],
+    )
+
+
+async def _reissue_checkpoint_code(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    return "$id: UUID! | id: $id", {"id": office.ids["checkpoint"]}, ["checkpoint.reissue"]
+
+
+async def _retire_checkpoint(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    return "$id: UUID! | id: $id", {"id": office.ids["checkpoint"]}, ["checkpoint.retire"]
+
+
+async def _restore_checkpoint(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    async with office.database.write(system("test")) as connection:
+        await set_checkpoint_active(connection, office.ids["checkpoint"], False)
+    return "$id: UUID! | id: $id", {"id": office.ids["checkpoint"]}, ["checkpoint.restore"]
+
+
 ACTS: dict[str, Act] = {
+    "addCheckpoint": _add_checkpoint,
+    "reissueCheckpointCode": _reissue_checkpoint_code,
+    "restoreCheckpoint": _restore_checkpoint,
+    "retireCheckpoint": _retire_checkpoint,
     "addOfficer": _add_officer,
     "addOrganisation": _add_organisation,
     "assignOfficer": _assign_officer,
     "ensureBuckets": _ensure_buckets,
+    "noteBackup": _note_backup,
     "grantAgreement": _grant_agreement,
     "issueApiKey": _issue_api_key,
     "issueDeviceKey": _issue_device_key,
     "issueEnrolmentCode": _issue_enrolment_code,
+    "postNotice": _post_notice,
     "restoreOfficer": _restore_officer,
     "revokeAgreement": _revoke_agreement,
     "revokeApiKey": _revoke_api_key,
@@ -511,6 +585,7 @@ ACTS: dict[str, Act] = {
     "revokeDeviceKey": _revoke_device_key,
     "revokeOfficer": _revoke_officer,
     "revokeSession": _revoke_session,
+    "withdrawNotice": _withdraw_notice,
 }
 
 
@@ -531,6 +606,10 @@ async def test_every_act_is_written_down_with_who_did_it(office: Office, name: s
     assert "errors" not in answer
     outcome = answer["data"][name]
     assert outcome["refusal"] is None
+    # What was added or changed is in the answer itself, as it stands now.
+    assert None not in [
+        value for key, value in outcome.items() if key not in ("refusal", "expiresAt")
+    ]
     assert await office.acts() == expected
     if "secret" in outcome:
         log = await office.world.change("select string_agg(detail::text, '') from audit_entry")
@@ -584,6 +663,13 @@ UNKNOWN = "01890000-0000-7000-8000-000000000000"
         ('addOrganisation(organisation: {code: "$radio", name: "", nameTh: "", sector: MEDIA})', "ALREADY_EXISTS"),
         (f'grantAgreement(agreement: {{organisationId: "{UNKNOWN}", zoneIds: ["$market"], subjects: [ZONES]}})', "RECORD_INVALID"),
         ('grantAgreement(agreement: {organisationId: "$partner", zoneIds: [], subjects: [ZONES]})', "BAD_REQUEST"),
+        ('addCheckpoint(checkpoint: {stationId: "$station", code: "K1", name: "", nameTh: "", latitude: 1, longitude: 1})', "ALREADY_EXISTS"),
+        ('addCheckpoint(checkpoint: {stationId: "$station", code: "../K", name: "", nameTh: "", latitude: 1, longitude: 1})', "VARIABLE_INVALID"),
+        ('addCheckpoint(checkpoint: {stationId: "$station", code: "K3", name: "", nameTh: "", latitude: 98, longitude: 1})', "VARIABLE_INVALID"),
+        (f'addCheckpoint(checkpoint: {{stationId: "{UNKNOWN}", code: "K3", name: "", nameTh: "", latitude: 1, longitude: 1}})', "RECORD_INVALID"),
+        (f'retireCheckpoint(id: "{UNKNOWN}")', "NOT_FOUND"),
+        (f'restoreCheckpoint(id: "{UNKNOWN}")', "NOT_FOUND"),
+        (f'reissueCheckpointCode(id: "{UNKNOWN}")', "NOT_FOUND"),
     ],
 )  # fmt: skip
 async def test_a_refusal_is_data_and_leaves_nothing_behind(
@@ -624,6 +710,24 @@ async def test_who_was_revoked_is_refused_at_once_and_stays_so_after_a_return(
             pass
 
 
+async def test_the_code_to_print_is_that_of_the_number_that_stands(
+    office: Office, keys: KeySet
+) -> None:
+    text = "{ checkpoints(active: true) { nodes { id codeNumber codeContent zone { id } } } }"
+    [row] = (await office.ask(text))["data"]["checkpoints"]["nodes"]
+    point, kid = UUID(row["id"]), keys.current.kid
+    assert (row["codeNumber"], row["codeContent"]) == (1, content_of(keys, point, 1, kid))
+    again = "mutation ($id: UUID!) { reissueCheckpointCode(id: $id) { id } }"
+    await office.ask(again, id=row["id"])
+    [row] = (await office.ask(text))["data"]["checkpoints"]["nodes"]
+    assert (row["codeNumber"], row["codeContent"]) == (2, content_of(keys, point, 2, kid))
+    # Without the key that signed it nothing wrong is printed.
+    await office.world.change("insert into checkpoint_key values ('gone', $1)", bytes(32))
+    await office.world.change("update checkpoint set code_kid = 'gone'")
+    [row] = (await office.ask(text))["data"]["checkpoints"]["nodes"]
+    assert row["codeContent"] is None
+
+
 async def test_missing_buckets_are_created_and_named(office: Office, s3: EmbeddedS3) -> None:
     fresh = store_on(s3, f"f{uuid7().hex[-8:]}-")
     try:
@@ -640,3 +744,13 @@ async def test_missing_buckets_are_created_and_named(office: Office, s3: Embedde
 def test_the_generated_questions_fit_the_contract() -> None:
     for name, field in QUERIES.items():
         assert validate(SCHEMA, parse(asking(name, field))) == []
+
+
+async def test_a_backup_is_noted_and_a_time_to_come_is_refused(office: Office) -> None:
+    text = "mutation ($until: DateTime!) { noteBackup(until: $until) { durableThrough refusal { code } } }"
+    noted = await office.ask(text, until="2026-01-02T03:05:00+00:00")
+    assert "errors" not in noted, noted
+    assert noted["data"]["noteBackup"]["durableThrough"].startswith("2026-01-02T03:04:00")
+    assert "backup.note" in await office.acts()
+    refused = await office.ask(text, until="2999-01-01T00:00:00+00:00")
+    assert refused["data"]["noteBackup"]["refusal"]["code"] == "BAD_REQUEST"

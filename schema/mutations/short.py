@@ -1,0 +1,145 @@
+"""The short way in: a trusted mutation's variables are decoded at once, because coercing 100 rows costs more than storing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from typing import Any
+
+import msgspec
+from graphql import (
+    FieldNode,
+    GraphQLArgument,
+    GraphQLError,
+    GraphQLField,
+    GraphQLNonNull,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    Undefined,
+    VariableNode,
+    Visitor,
+    visit,
+)
+from graphql.execution.get_variable_signature import get_variable_signature
+from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_literal
+from strawberry import UNSET
+
+from schema.mutations.declare import Rule, ShortWay
+from schema.mutations.inputs import NoShortWay, Slot, Struct, Structs, is_plain, required
+from schema.planner.operation import Operation
+from schema.planner.select import read_of
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """One mutation of an operation, ready to be called: which rule, and how its arguments are made of variables."""
+
+    rule: Rule
+    struct: Struct
+    names: Sequence[str]
+    constants: Mapping[str, Any]
+
+    def arguments(self, variables: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The arguments by Python name; None where the stock way must look at the variables."""
+        try:
+            values = msgspec.structs.astuple(msgspec.convert(variables, self.struct))
+        except msgspec.ValidationError:
+            return None
+        given = {
+            name: value
+            for name, value in zip(self.names, values, strict=True)
+            if value is not UNSET
+        }
+        return {**given, **self.constants}
+
+
+def short(
+    operation: Operation, field: GraphQLField, node: FieldNode, structs: Structs
+) -> Short | None:
+    """Compiles the short way of an operation's only root; None where it has to go the stock way."""
+    declared = read_of(field)
+    if not isinstance(declared, ShortWay) or operation.conditions:
+        return None
+    try:
+        return _compiled(operation, declared.rule, field, node, structs)
+    except NoShortWay:
+        return None
+
+
+def _compiled(
+    operation: Operation, rule: Rule, field: GraphQLField, node: FieldNode, structs: Structs
+) -> Short:
+    definition = operation.definition
+    given = {one.name.value: one.value for one in node.arguments or ()}
+    variables = [one.name.value for one in given.values() if isinstance(one, VariableNode)]
+    if definition.directives or _mentions(operation) != len(variables) + len(
+        definition.variable_definitions or ()
+    ):
+        raise NoShortWay  # a variable is also asked for below the root, or inside of a constant
+    slots: list[Slot] = []
+    constants: dict[str, Any] = {}
+    for name, argument in field.args.items():
+        python = argument.extensions["strawberry-definition"].python_name
+        value = given.get(name)
+        if isinstance(value, VariableNode):
+            sent_as = value.name.value
+            slots.append(_variable(operation.schema, definition, sent_as, python, argument))
+            continue
+        constant = (
+            coerce_default_value(argument)
+            if value is None
+            else coerce_input_literal(value, argument.type)
+        )
+        if constant is not Undefined:
+            if not is_plain(constant):
+                raise NoShortWay  # an input would have to be made anew for each call
+            constants[python] = constant
+    struct = structs.make(
+        definition.name.value if definition.name else "Variables", slots, closed=False
+    )
+    return Short(rule, struct, [one.name for one in slots], constants)
+
+
+def _variable(
+    schema: GraphQLSchema,
+    definition: OperationDefinitionNode,
+    sent_as: str,
+    python: str,
+    argument: GraphQLArgument,
+) -> Slot:
+    node = next(
+        one for one in definition.variable_definitions or () if one.variable.name.value == sent_as
+    )
+    signature = get_variable_signature(schema, node)
+    if isinstance(signature, GraphQLError):
+        raise NoShortWay
+    default = coerce_default_value(signature)
+    if default is Undefined:
+        default = (
+            MISSING
+            if isinstance(signature.type, GraphQLNonNull)
+            else coerce_default_value(argument)
+        )
+    # Null for an argument that may not be null is an error that the stock way tells.
+    kind = required(signature.type) if isinstance(argument.type, GraphQLNonNull) else signature.type
+    if default is Undefined:
+        # Left out, so that the rule's own default holds.
+        default = MISSING if isinstance(kind, GraphQLNonNull) else UNSET
+    return Slot(python, sent_as, kind, default)
+
+
+class _Variables(Visitor):
+    """Counts where variables stand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def enter_variable(self, *_: Any) -> None:
+        self.count += 1
+
+
+def _mentions(operation: Operation) -> int:
+    seen = _Variables()
+    visit(operation.document, seen)
+    return seen.count
