@@ -12,14 +12,19 @@ from storage.vocabulary import (
     AlertSource,
     AlertStatus,
     CameraKind,
+    CheckinFlag,
     DeliveryOutcome,
     DetailLevel,
     IncidentCategory,
     IncidentSeverity,
     IncidentStatus,
     Lane,
+    MediaKind,
     MutationOutcome,
+    NoticeSeverity,
     OfficerRole,
+    PatrolStatus,
+    QuarantineState,
     Sector,
     SharingSubject,
     StoredObjectState,
@@ -31,6 +36,7 @@ __all__ = [
     "AlertSource",
     "AlertStatus",
     "CameraKind",
+    "CheckinFlag",
     "DeliveryOutcome",
     "DetailLevel",
     "ErrorCode",
@@ -38,8 +44,12 @@ __all__ = [
     "IncidentSeverity",
     "IncidentStatus",
     "Lane",
+    "MediaKind",
     "MutationOutcome",
+    "NoticeSeverity",
     "OfficerRole",
+    "PatrolStatus",
+    "QuarantineState",
     "Sector",
     "SharingSubject",
     "StoredObjectState",
@@ -47,7 +57,7 @@ __all__ = [
 ]
 
 
-def _register(words: type[Term]) -> None:
+def register(words: type[Term]) -> None:
     """Makes a vocabulary an enum of the contracts, each value with its meaning."""
     made = strawberry.enum(words, description=(words.__doc__ or "").strip())
     for value in made.__strawberry_definition__.values:  # type: ignore[attr-defined] # added by strawberry.enum
@@ -56,7 +66,7 @@ def _register(words: type[Term]) -> None:
 
 for _words in Term.__subclasses__():
     if _words.__name__ in __all__:
-        _register(_words)
+        register(_words)
 
 if TYPE_CHECKING:
 

@@ -2,45 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Text, any_, cast
+from sqlalchemy import Text, Uuid, any_, cast, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from strawberry import UNSET
 
 from schema.enums import DetailLevel, IncidentCategory, IncidentSeverity, IncidentStatus
+from schema.finding import inside, squares, written
+from schema.media import Media
+from schema.notes import Note
 from schema.paging import PageInfo, PartnerPageInfo
-from schema.planner import Columns, Order, one, reads
+from schema.planner import Columns, Conditions, Order, computed, many, one, reads
+from schema.planner.branches import Among, Condition, Finder
+from schema.points import HOW_FAR, HOW_OLD, age_seconds, distance_from
 from schema.scalars import Long, PhoneTime
 from schema.stations import Officer
-from schema.zones import PartnerZone, Zone
 from storage import tables
 from storage.partner import PARTNER_INCIDENT
+from storage.vocabulary import Term
 
-LATEST_FIRST = {"OCCURRED": Order("occurred_at", descending=True)}
+if TYPE_CHECKING:
+    from schema.zones import PartnerZone, Zone
+
+LATEST_FIRST = {
+    "OCCURRED": Order("occurred_at", descending=True),
+    "UPDATED": Order("updated_at", descending=True),
+}
+IN_TURN = {"OCCURRED": Order("occurred_at")}
+AS_TAKEN = {"TAKEN": Order("taken_at")}
+
+_ALONG = "occurred_at"
 
 
 def matching(
     row: Columns,
     *,
+    zone_id: Any = None,
     category: Any = None,
     severity: Any = None,
     status: Any = None,
     since: Any = None,
     until: Any = None,
-) -> Iterator[Any]:
-    """The filters that both doors have, each on its column."""
-    for column, words in ((row.category, category), (row.severity, severity), (row.status, status)):
-        if words is not None:
-            yield column == any_(cast(words, ARRAY(Text)))
+    text: Any = None,
+    within: Any = None,
+    near: Any = None,
+) -> Iterator[Condition]:
+    """The filters that all doors have, each on its column; `docs/decisions/0014-filters-are-branches.md` says by which index."""
+    if zone_id is not None:
+        # A row with a zone has it as its scope, so all other scopes are left out at once.
+        yield row.zone_id == zone_id
+        yield row.scope_id == zone_id
+    given = {"category": category, "status": status, "severity": severity}
+    places = [one for one in (within, near) if one is not None]
+    if any(one.form == "cell" for one in places):
+        yield from squares(row, "cell", *places)
+        yield from _words(row, given)
+    elif category is not None:
+        yield from _branches(row, given)
+    elif status is not None or severity is not None:
+        yield from _branches(row, {"status": status, "severity": severity})
+    else:
+        yield from squares(row, "area", *places)
+    yield from inside(row, within, near)
     if since is not None:
         yield row.occurred_at >= since
     if until is not None:
         yield row.occurred_at < until
+    yield from written(text, row.title, row.description, finder=_finder(text))
+
+
+def _words(row: Columns, given: Mapping[str, Any]) -> Iterator[Condition]:
+    for name, words in given.items():
+        if words is not None:
+            yield getattr(row, name) == any_(cast(words, ARRAY(Text)))
+
+
+def _branches(row: Columns, given: Mapping[str, Any]) -> Iterator[Condition]:
+    """The columns that an index begins with: one that was not asked for has each of its values."""
+    for name, words in given.items():
+        every = [word.value for word in _VOCABULARY[name]] if words is None else words
+        yield Among(getattr(row, name), cast(every, ARRAY(Text)), _ALONG, every=words is None)
+
+
+def _finder(text: Any) -> Finder:
+    return lambda scopes, at, by_update: func.access.incidents_with(
+        cast(text, Text), scopes, at, by_update, type_=ARRAY(Uuid)
+    )
+
+
+_VOCABULARY: Mapping[str, type[Term]] = {
+    "category": IncidentCategory,
+    "status": IncidentStatus,
+    "severity": IncidentSeverity,
+}
 
 
 @reads(tables.Incident)
@@ -68,8 +127,30 @@ class Incident:
     rev: Long
     created_at: datetime
     updated_at: datetime
-    zone: Zone | None = one("zone_id")
+    distance_m: float | None = computed(
+        "latitude", "longitude", by=distance_from, description=HOW_FAR
+    )
+    age_seconds: float = computed("occurred_at", by=age_seconds, description=HOW_OLD)
+    zone: Annotated[Zone, strawberry.lazy("schema.zones")] | None = one("zone_id")
     reporter: Officer | None = one("reported_by")
+
+    @many(
+        "incident_id",
+        returns=list[Note],
+        order=IN_TURN,
+        description="What officers added, in turn.",
+    )
+    def notes(row: Columns, first: int = 50) -> Conditions:
+        yield row.deleted_at.is_(None)
+
+    @many(
+        "incident_id",
+        returns=list[Media],
+        order=AS_TAKEN,
+        description="Photographs, films and papers, as they were taken.",
+    )
+    def media(row: Columns, first: int = 50) -> Conditions:
+        yield row.deleted_at.is_(None)
 
 
 @strawberry.type
@@ -102,7 +183,11 @@ class PartnerIncident:
     longitude: float | None
     occurred_at: datetime
     updated_at: datetime
-    zone: PartnerZone | None = one("zone_id")
+    distance_m: float | None = computed(
+        "latitude", "longitude", by=distance_from, description=HOW_FAR
+    )
+    age_seconds: float = computed("occurred_at", by=age_seconds, description=HOW_OLD)
+    zone: Annotated[PartnerZone, strawberry.lazy("schema.zones")] | None = one("zone_id")
 
 
 @strawberry.type(name="IncidentEdge")

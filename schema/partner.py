@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import strawberry
 
-from patrol.errors import NotGranted
 from schema import incidents as incident_types
-from schema.cameras import PartnerCameraConnection
+from schema.cameras import found_cameras
 from schema.door import Door
 from schema.enums import (
     CameraKind,
     DetailLevel,
-    ErrorCode,
     IncidentCategory,
     IncidentSeverity,
     IncidentStatus,
@@ -24,60 +22,13 @@ from schema.enums import (
     SharingSubject,
     ZoneKind,
 )
-from schema.incidents import PartnerIncidentConnection
+from schema.finding import BY_NAME_OR_UPDATE, BoundsInput, IncidentOrder, NearInput, PlaceOrder
+from schema.grants import CamerasAnswer, IncidentsAnswer, ZonesAnswer, granted
 from schema.planner import Columns, Conditions, Reading, Selection, composed, page
-from schema.planner.reads import Admit
-from schema.scalars import config
-from schema.zones import BY_NAME, PartnerZoneConnection, of_kind
-from storage.partner import READ_GRANTED
+from schema.scalars import SearchText, config
+from schema.zones import placed
 from storage.principal import Role
 from storage.sharing import READ_OWN_AGREEMENTS, READ_OWN_ORGANISATION
-
-
-@strawberry.type(
-    description="The list was refused. `whatToDo` says what would help; the code is stable."
-)
-class Refusal:
-    code: ErrorCode
-    message: str
-    what_to_do: str
-
-
-ZonesAnswer = Annotated[
-    PartnerZoneConnection | Refusal,
-    strawberry.union("ZonesAnswer", description="The zones, or why they are refused."),
-]
-CamerasAnswer = Annotated[
-    PartnerCameraConnection | Refusal,
-    strawberry.union("CamerasAnswer", description="The cameras, or why they are refused."),
-]
-IncidentsAnswer = Annotated[
-    PartnerIncidentConnection | Refusal,
-    strawberry.union("IncidentsAnswer", description="The incidents, or why they are refused."),
-]
-
-
-def granted(subject: SharingSubject) -> Admit:
-    """Admits an organisation to the zones that it was granted for a subject.
-
-    What was not granted is refused by name: an empty page would look like "nothing happened there".
-    """
-
-    async def admit(reading: Reading, arguments: Mapping[str, Any]) -> Sequence[UUID]:
-        rows = await reading.connection.fetch(
-            READ_GRANTED, reading.context.principal.id, subject.value
-        )
-        zones = [row["zone_id"] for row in rows]
-        if not zones:
-            raise NotGranted(f"No agreement grants {subject.value.lower()} to your organisation.")
-        wanted = arguments.get("zone_id")
-        if wanted is None:
-            return zones
-        if wanted not in zones:
-            raise NotGranted(f"No agreement grants {subject.value.lower()} of this zone.")
-        return [wanted]
-
-    return admit
 
 
 @strawberry.type(description="What one sharing agreement grants to your organisation.")
@@ -118,19 +69,24 @@ class Query:
 
     @page(
         returns=ZonesAnswer,
-        order=BY_NAME,
+        order=BY_NAME_OR_UPDATE,
         limit=200,
         admit=granted(SharingSubject.ZONES),
         description="The zones that are granted, by name.",
     )
     def zones(
-        row: Columns, first: int = 50, after: str | None = None, kind: ZoneKind | None = None
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        kind: ZoneKind | None = None,
+        text: SearchText | None = None,
+        order: PlaceOrder = PlaceOrder.NAME,
     ) -> Conditions:
-        yield from of_kind(row, kind)
+        yield from placed(row, kind, text)
 
     @page(
         returns=CamerasAnswer,
-        order=BY_NAME,
+        order=BY_NAME_OR_UPDATE,
         limit=200,
         admit=granted(SharingSubject.CAMERAS),
         description="The cameras that are granted, by name.",
@@ -141,10 +97,12 @@ class Query:
         after: str | None = None,
         zone_id: UUID | None = None,
         kind: CameraKind | None = None,
+        text: SearchText | None = None,
+        within: BoundsInput | None = None,
+        near: NearInput | None = None,
+        order: PlaceOrder = PlaceOrder.NAME,
     ) -> Conditions:
-        if zone_id is not None:
-            yield row.zone_id == zone_id
-        yield from of_kind(row, kind)
+        yield from found_cameras(row, zone_id, kind, text, within, near)
 
     @page(
         returns=IncidentsAnswer,
@@ -163,12 +121,15 @@ class Query:
         status: list[IncidentStatus] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        text: SearchText | None = None,
+        within: BoundsInput | None = None,
+        near: NearInput | None = None,
+        order: IncidentOrder = IncidentOrder.OCCURRED,
     ) -> Conditions:
-        if zone_id is not None:
-            yield row.zone_id == zone_id
         yield from incident_types.matching(
-            row, category=category, severity=severity, status=status, since=since, until=until
-        )
+            row, zone_id=zone_id, category=category, severity=severity, status=status, since=since,
+            until=until, text=text, within=within, near=near,
+        )  # fmt: skip
 
 
 def partner_door(**options: Any) -> Door:

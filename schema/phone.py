@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from schema import alerts as alert_types
 from schema import incidents as incident_types
 from schema.alerts import Alert, AlertConnection
-from schema.cameras import CameraConnection
+from schema.cameras import CameraConnection, found_cameras
 from schema.door import Door
 from schema.enums import (
     AlertStatus,
@@ -23,33 +23,42 @@ from schema.enums import (
     IncidentStatus,
     ZoneKind,
 )
+from schema.finding import BY_NAME_OR_UPDATE, BoundsInput, IncidentOrder, NearInput, PlaceOrder
 from schema.incidents import Incident, IncidentConnection
 from schema.live import Subscription
+from schema.notices import NoticesMutation, NoticesQuery
+from schema.patrols import PatrolQuery
 from schema.planner import Columns, Conditions, page, single
 from schema.presence import PresenceMutation, PresenceQuery
-from schema.scalars import config
-from schema.sync import SyncMutation, SyncQuery
-from schema.zones import BY_NAME, ZoneConnection, of_kind
+from schema.push import PushMutation
+from schema.scalars import SearchText, config
+from schema.sync import SyncQuery
+from schema.zones import ZoneConnection, placed
 from storage.principal import Role
 
 
 @strawberry.type
-class Query(SyncQuery, PresenceQuery):
+class Query(SyncQuery, PresenceQuery, PatrolQuery, NoticesQuery):
     @page(
         returns=ZoneConnection,
-        order=BY_NAME,
+        order=BY_NAME_OR_UPDATE,
         limit=200,
         description="Zones in the caller's scopes, by name.",
     )
     def zones(
-        row: Columns, first: int = 50, after: str | None = None, kind: ZoneKind | None = None
+        row: Columns,
+        first: int = 50,
+        after: str | None = None,
+        kind: ZoneKind | None = None,
+        text: SearchText | None = None,
+        order: PlaceOrder = PlaceOrder.NAME,
     ) -> Conditions:
         yield row.deleted_at.is_(None)
-        yield from of_kind(row, kind)
+        yield from placed(row, kind, text)
 
     @page(
         returns=CameraConnection,
-        order=BY_NAME,
+        order=BY_NAME_OR_UPDATE,
         limit=200,
         description="Cameras in the caller's scopes, by name.",
     )
@@ -59,11 +68,13 @@ class Query(SyncQuery, PresenceQuery):
         after: str | None = None,
         zone_id: UUID | None = None,
         kind: CameraKind | None = None,
+        text: SearchText | None = None,
+        within: BoundsInput | None = None,
+        near: NearInput | None = None,
+        order: PlaceOrder = PlaceOrder.NAME,
     ) -> Conditions:
         yield row.deleted_at.is_(None)
-        if zone_id is not None:
-            yield row.zone_id == zone_id
-        yield from of_kind(row, kind)
+        yield from found_cameras(row, zone_id, kind, text, within, near)
 
     @page(
         returns=IncidentConnection,
@@ -81,13 +92,16 @@ class Query(SyncQuery, PresenceQuery):
         status: list[IncidentStatus] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        text: SearchText | None = None,
+        within: BoundsInput | None = None,
+        near: NearInput | None = None,
+        order: IncidentOrder = IncidentOrder.OCCURRED,
     ) -> Conditions:
         yield row.deleted_at.is_(None)
-        if zone_id is not None:
-            yield row.zone_id == zone_id
         yield from incident_types.matching(
-            row, category=category, severity=severity, status=status, since=since, until=until
-        )
+            row, zone_id=zone_id, category=category, severity=severity, status=status, since=since,
+            until=until, text=text, within=within, near=near,
+        )  # fmt: skip
 
     @single(
         returns=Incident | None,
@@ -123,7 +137,7 @@ class Query(SyncQuery, PresenceQuery):
 
 
 @strawberry.type
-class Mutation(SyncMutation, PresenceMutation):
+class Mutation(PushMutation, PresenceMutation, NoticesMutation):
     pass
 
 

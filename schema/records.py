@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from schema import alerts as alert_types
 from schema import incidents as incident_types
-from schema.acts import administrators
+from schema.acts import administrators, administrators_by_scope
 from schema.enums import (
     AlertSource,
     AlertStatus,
@@ -22,11 +22,12 @@ from schema.enums import (
     IncidentStatus,
     Lane,
 )
+from schema.finding import BoundsInput, IncidentOrder, NearInput
 from schema.paging import AdminPageInfo
 from schema.people import AdminDevice, AdminOfficer
 from schema.places import AdminPost, AdminZone
 from schema.planner import Columns, Conditions, Order, many, one, page, reads
-from schema.scalars import JSON, Long
+from schema.scalars import JSON, Long, SearchText
 from storage import tables
 
 NEWEST_FIRST = {"CREATED": Order("created_at", descending=True)}
@@ -172,7 +173,7 @@ class RecordsQuery:
     @page(
         returns=AdminIncidentConnection,
         order=incident_types.LATEST_FIRST,
-        admit=administrators,
+        admit=administrators_by_scope,
         description="Incidents, latest first.",
     )
     def incidents(
@@ -186,20 +187,23 @@ class RecordsQuery:
         status: list[IncidentStatus] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        text: SearchText | None = None,
+        within: BoundsInput | None = None,
+        near: NearInput | None = None,
+        order: IncidentOrder = IncidentOrder.OCCURRED,
     ) -> Conditions:
         yield row.deleted_at.is_(None)
         if station_id is not None:
             yield row.station_id == station_id
-        if zone_id is not None:
-            yield row.zone_id == zone_id
         yield from incident_types.matching(
-            row, category=category, severity=severity, status=status, since=since, until=until
-        )
+            row, zone_id=zone_id, category=category, severity=severity, status=status, since=since,
+            until=until, text=text, within=within, near=near,
+        )  # fmt: skip
 
     @page(
         returns=AdminAlertConnection,
         order=alert_types.LATEST_FIRST,
-        admit=administrators,
+        admit=administrators_by_scope,
         description="Calls for help, latest first.",
     )
     def alerts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, Float, MetaData, String, Table, Uuid
+from sqlalchemy import BigInteger, Column, DateTime, Float, MetaData, String, Table, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 _VIEWS = MetaData(schema="partner")
@@ -28,7 +28,8 @@ PARTNER_INCIDENT = Table(
     Column("id", Uuid), Column("scope_id", Uuid), Column("zone_id", Uuid), Column("category", String),
     Column("severity", String), Column("status", String), Column("detail", String), Column("title", String),
     Column("description", String), Column("latitude", Float), Column("longitude", Float),
-    Column("occurred_at", _MOMENT), Column("updated_at", _MOMENT),
+    Column("occurred_at", _MOMENT), Column("updated_at", _MOMENT), Column("cell", BigInteger),
+    Column("area", BigInteger),
 )  # fmt: skip
 
 READ_GRANTED = "select zone_id from access.granted($1, $2)"

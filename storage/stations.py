@@ -38,3 +38,10 @@ from station where deleted_at is null order by code
 
 LOCK_STATION = "select id from station where id = $1 and deleted_at is null for no key update"
 """Lets one import of a station wait for another; readers and officers' pushes go on."""
+
+READ_ALL_SCOPES = """
+select id from station where $1::uuid is null or id = $1
+union all
+select id from zone where $1::uuid is null or station_id = $1
+"""
+"""Every scope that rows may have, or those of one station; also of zones that were removed."""

@@ -27,7 +27,11 @@ from tests.world import LATITUDE, LONGITUDE, World, now
 
 EVERYTHING = """{
     zones(first: 200) { __typename ... on Refusal { code } ... on ZoneConnection {
-        totalCount nodes { id code cameras(first: 200) { id detail } } } }
+        totalCount nodes { id code
+            cameras(first: 50) { __typename ... on Refusal { code } ... on CameraConnection {
+                totalCount nodes { id detail } pageInfo { hasNextPage } } }
+            incidents(first: 50) { __typename ... on Refusal { code } ... on IncidentConnection {
+                totalCount edges { node { id detail title } } } } } } }
     cameras(first: 200) { __typename ... on Refusal { code } ... on CameraConnection {
         totalCount nodes { id detail latitude longitude pictureTakenAt picture320 picture960 zone { id } } } }
     incidents(first: 200) { __typename ... on Refusal { code } ... on IncidentConnection {
@@ -264,11 +268,28 @@ async def test_what_any_agreements_grant_is_seen_and_nothing_else(
             assert {row["id"]: row for row in got["nodes"]} == {
                 row["id"]: row for row in rows.values()
             }
-    seen = wanted["cameras"] if "__typename" not in wanted["cameras"] else {}
     for zone in answer["zones"].get("nodes", ()):
-        below = {UUID(row["id"]): row["detail"] for row in zone["cameras"]}
-        of_zone = {row["id"] for row in places.rows["camera"] if str(row["zone_id"]) == zone["id"]}
-        assert below == {key: row["detail"] for key, row in seen.items() if key in of_zone}
+        for name in ("cameras", "incidents"):
+            rows_below(places, zone, name, grants, wanted[name])
+
+
+def rows_below(
+    places: Places, zone: dict[str, Any], name: str, grants: list[Grant], seen: dict[str, Any]
+) -> None:
+    """Below a zone stands what the root shows of it, or the same refusal."""
+    subject, number = SharingSubject[name.upper()], places.zones.index(UUID(zone["id"]))
+    got = zone[name]
+    if not any(one.in_force and number in one.zones and subject in one.subjects for one in grants):
+        assert got == {"__typename": "Refusal", "code": "NOT_GRANTED"}
+        return
+    nodes = got["nodes"] if name == "cameras" else [one["node"] for one in got["edges"]]
+    table = places.rows[name.removesuffix("s")]
+    of_zone = {row["id"] for row in table if str(row["zone_id"]) == zone["id"]}
+    expected_rows = {str(key): row for key, row in seen.items() if key in of_zone}
+    assert {row["id"]: row["detail"] for row in nodes} == {
+        key: row["detail"] for key, row in expected_rows.items()
+    }
+    assert got["totalCount"] == len(nodes) == len(expected_rows)
 
 
 async def test_coarse_now_and_full_later_never_add_up_to_full_now(
@@ -310,6 +331,42 @@ async def test_a_zone_that_is_not_granted_and_one_that_does_not_exist_are_refuse
     assert refusals[0] == refusals[1]
     assert refusals[0]["code"] == "NOT_GRANTED"
     assert refusals[0]["whatToDo"]
+
+
+BELOW = """{ zones { ... on ZoneConnection { nodes { id
+    cameras { ... on Refusal { code message } ... on CameraConnection { nodes { id } } }
+    incidents(first: 0) { ... on Refusal { code } ... on IncidentConnection { totalCount } } } } } }"""
+
+
+async def test_a_list_below_a_zone_is_refused_as_the_root_is(
+    world: World, database: Database
+) -> None:
+    """One zone is granted with cameras, the other without; a wrong page size is a refusal as well."""
+    agency = await world.add_organisation("Agency")
+    await world.add_agreement(agency, [world.market, world.temple], subjects=[SharingSubject.ZONES])
+    await world.add_agreement(agency, [world.market], subjects=[SharingSubject.CAMERAS])
+    asked = Asked(world, database, await as_partner(world, agency))
+    answer = await ask(DOOR, context(database, asked.principal), BELOW)
+    below = {zone["id"]: zone for zone in answer["data"]["zones"]["nodes"]}
+    assert below[str(world.market)]["cameras"] == {"nodes": [{"id": str(world.market_camera)}]}
+    assert below[str(world.temple)]["cameras"] == {
+        "code": "NOT_GRANTED",
+        "message": "No agreement grants cameras of this zone.",
+    }
+    assert {zone["incidents"]["code"] for zone in below.values()} == {"PAGE_SIZE_INVALID"}
+
+
+async def test_distances_are_measured_from_what_is_shown(world: World, database: Database) -> None:
+    """A partner with coarse detail measures from the rounded place, or three questions would find the true one."""
+    agency = await world.add_organisation("Agency")
+    await world.add_agreement(agency, [world.market], detail=DetailLevel.COARSE)
+    await world.add_incident(world.market, latitude=16.7164, longitude=98.5714)
+    text = """{ incidents { ... on IncidentConnection { nodes {
+        latitude longitude ageSeconds distanceM(from: {latitude: 16.716, longitude: 98.571}) } } } }"""
+    answer = await ask(DOOR, context(database, await as_partner(world, agency)), text)
+    [row] = answer["data"]["incidents"]["nodes"]
+    assert (row["latitude"], row["longitude"], row["distanceM"]) == (16.716, 98.571, 0)
+    assert 0 < row["ageSeconds"] < 600
 
 
 async def test_a_granted_zone_without_incidents_is_an_empty_page(
