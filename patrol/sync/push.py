@@ -2,13 +2,13 @@
 
 A lane is a queue with contiguous numbers. Its row is locked, a chunk of mutations is applied in one transaction together
 with its stored outcomes, and the lane advances; so a lost answer costs nothing, because the same numbers are answered
-from what was stored.
+from what was stored. After a restore a lane goes on where the phone still can (`patrol.sync.adoption`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -20,10 +20,14 @@ from uuid_utils.compat import uuid7
 
 from patrol.constraints import problem_of
 from patrol.errors import RetryLater, SequenceGap, SequenceReused
+from patrol.sync.adoption import NOTHING_SAID, Held, Holder, Lost, adopt, in_gaps
+from patrol.sync.answers import Answer, pending, plain, repeat, twin
+from patrol.sync.epoch import begin_epoch_after
 from patrol.sync.kinds import KINDS
 from patrol.sync.mutation import Author, Effect, Mutation
 from storage.database import Connection, Database
 from storage.faults import DatabaseUnavailable
+from storage.history import EpochCause
 from storage.principal import Principal
 from storage.sync import (
     ADVANCE_LANE,
@@ -46,30 +50,17 @@ BATCH = 500
 _KEPT = (MutationOutcome.REJECTED, MutationOutcome.CONFLICT)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a phone is told about one mutation.
-
-    `outcome` DUPLICATE carries the first outcome in `first`; GAP carries the number to send from in `expected`.
-    """
-
-    sequence: int
-    mutation_id: UUID
-    outcome: MutationOutcome
-    row_id: UUID
-    rev: int | None = None
-    code: str | None = None
-    first: MutationOutcome | None = None
-    expected: int | None = None
-    detail: dict[str, Any] = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class Pushed:
-    """The answers to a push, the lane's state after it, and whom to poke."""
+    """The answers to a push, the lane's state after it, and whom to poke.
+
+    `epoch` and `durable_through` are None while the database has not been reached.
+    """
 
     answers: list[Answer] = field(default_factory=list)
     applied_sequence: int = 0
+    epoch: UUID | None = None
+    durable_through: datetime | None = None
     scopes: set[UUID] = field(default_factory=set)
     alerts: list[UUID] = field(default_factory=list)
     subjects: set[str] = field(default_factory=set)
@@ -81,36 +72,52 @@ async def push(
     lane: Lane,
     mutations: Sequence[Mutation],
     *,
+    held: Held = NOTHING_SAID,
     committed: Callable[[Pushed], None] = lambda _: None,
 ) -> Pushed:
     """Applies mutations of one lane in the order of their numbers.
 
     A chunk that cannot be stored now is answered RETRY, and nothing after it is tried. `committed` is called after each
-    commit with what has been stored so far, so that an alert is heard before the rest of its batch is stored.
+    commit with what has been stored so far, so that an alert is heard before the rest of its batch is stored. `held` is
+    what the phone says of the lane; it matters after a restore. Without mutations the lane is only asked about.
 
     Raises:
         PrincipalRevoked: the session is no longer good; nothing of the rest was stored.
     """
     pushed = Pushed()
     ordered = sorted(mutations, key=lambda one: one.sequence)
-    for start in range(0, len(ordered), CHUNK):
+    for start in range(0, len(ordered) or 1, CHUNK):
         chunk = ordered[start : start + CHUNK]
         try:
-            async with database.write(principal) as connection:
-                done = await _Chunk(connection, principal, lane).apply(chunk)
+            try:
+                done = await _apply(database, principal, lane, chunk, held)
+            except Lost as lost:
+                # The phone holds our own word for what is not here: the history went back and nobody noticed yet.
+                await begin_epoch_after(
+                    database, lost.epoch, EpochCause.RECEIPT, evidence=lost.evidence
+                )
+                done = await _apply(database, principal, lane, chunk, held)
         except (DatabaseUnavailable, asyncpg.PostgresError, TimeoutError, OSError) as error:
             log.warning("push_retry", lane=lane.value, error=type(error).__name__)
             pushed.answers += [
-                _plain(one, MutationOutcome.RETRY, RetryLater.code) for one in ordered[start:]
+                plain(one, MutationOutcome.RETRY, RetryLater.code) for one in ordered[start:]
             ]
             break
         pushed.answers += done.answers
         pushed.applied_sequence = done.applied_sequence
+        pushed.epoch, pushed.durable_through = done.epoch, done.durable_through
         pushed.scopes |= done.scopes
         pushed.subjects |= done.subjects
         pushed.alerts += done.alerts
         committed(done)
     return pushed
+
+
+async def _apply(
+    database: Database, principal: Principal, lane: Lane, chunk: Sequence[Mutation], held: Held
+) -> Pushed:
+    async with database.write(principal) as connection:
+        return await _Chunk(connection, principal, lane).apply(chunk, held)
 
 
 class _Chunk:
@@ -119,33 +126,40 @@ class _Chunk:
     def __init__(self, connection: Connection, principal: Principal, lane: Lane) -> None:
         self.connection = connection
         self.lane = lane
-        self.holder = (principal.device_id, principal.id, lane.value)
         assert isinstance(principal.id, UUID)  # only officers push
         assert principal.device_id is not None
+        self.holder: Holder = (principal.device_id, principal.id, lane.value)
         self.officer = principal.id
         self.device = principal.device_id
 
-    async def apply(self, chunk: Sequence[Mutation]) -> Pushed:
-        applied = await self.connection.fetchval(LOCK_LANE, *self.holder)
+    async def apply(self, chunk: Sequence[Mutation], held: Held) -> Pushed:
+        state = await self.connection.fetchrow(LOCK_LANE, *self.holder)
+        first = chunk[0].sequence if chunk else None
+        adopted = await adopt(self.connection, self.holder, state, held, first)
         by_sequence, by_mutation = await self._stored(chunk)
-        done = Pushed(applied_sequence=applied)
+        done = Pushed(
+            applied_sequence=adopted,
+            epoch=state["current_epoch"],
+            durable_through=state["durable_through"],
+        )
+        late = await self._late(chunk, adopted, by_sequence, by_mutation)
+        taken = {id(one) for one in late}
+        await self._flush(late, done)
         fresh: list[Mutation] = []
         twins: list[Mutation] = []
         reused: list[Mutation] = []
         for one in chunk:
+            if id(one) in taken:
+                continue
             before = by_sequence.get(one.sequence) or by_mutation.get(one.mutation_id)
             expected = done.applied_sequence + len(fresh) + 1
             if one.sequence > expected:
                 done.answers.append(
-                    _plain(one, MutationOutcome.GAP, SequenceGap.code, expected=expected)
+                    plain(one, MutationOutcome.GAP, SequenceGap.code, expected=expected)
                 )
             elif before is None and one.sequence == expected:
                 fresh.append(one)
-                by_sequence[one.sequence] = by_mutation[one.mutation_id] = {
-                    "pending": True,
-                    "mutation_id": one.mutation_id,
-                    "content_sha256": one.digest,
-                }
+                by_sequence[one.sequence] = by_mutation[one.mutation_id] = pending(one)
             else:
                 if one.sequence == expected:
                     # Stored under another number before a restore: the effect is there, so the lane goes on.
@@ -159,17 +173,20 @@ class _Chunk:
                     if "pending" in before:
                         twins.append(one)
                     else:
-                        done.answers.append(_repeat(one, before))
+                        done.answers.append(repeat(one, before))
                 else:
                     reused.append(one)
         await self._flush(fresh, done)
         settled = {answer.sequence: answer for answer in done.answers}
-        done.answers += [_twin(one, settled[one.sequence]) for one in twins]
+        done.answers += [twin(one, settled[one.sequence]) for one in twins]
         done.answers += [
-            _plain(one, MutationOutcome.SEQUENCE_REUSED, SequenceReused.code) for one in reused
+            plain(one, MutationOutcome.SEQUENCE_REUSED, SequenceReused.code) for one in reused
         ]
-        await self._keep([(one, SequenceReused.code) for one in reused])
-        await self.connection.execute(ADVANCE_LANE, *self.holder, done.applied_sequence)
+        await self._keep([(one, SequenceReused.code, {}) for one in reused])
+        # Going on proves that no hole is left, so the lane is bound to the epoch.
+        moved = done.applied_sequence > state["applied_sequence"]
+        epoch = state["current_epoch"] if moved else state["epoch_id"]
+        await self.connection.execute(ADVANCE_LANE, *self.holder, done.applied_sequence, epoch)
         done.answers.sort(key=lambda answer: answer.sequence)
         return done
 
@@ -182,6 +199,30 @@ class _Chunk:
             {row["sequence"]: row for row in rows if row["same_lane"]},
             {row["mutation_id"]: row for row in rows},
         )
+
+    async def _late(
+        self,
+        chunk: Sequence[Mutation],
+        applied: int,
+        by_sequence: dict[int, Any],
+        by_mutation: dict[UUID, Any],
+    ) -> list[Mutation]:
+        """Mutations that were skipped after a restore and have come after all."""
+        unknown = [
+            one
+            for one in chunk
+            if one.sequence <= applied
+            and one.sequence not in by_sequence
+            and one.mutation_id not in by_mutation
+        ]
+        skipped = await in_gaps(self.connection, self.holder, [one.sequence for one in unknown])
+        late: list[Mutation] = []
+        for one in unknown:
+            first = one.sequence not in by_sequence and one.mutation_id not in by_mutation
+            if first and one.sequence in skipped:
+                late.append(one)
+                by_sequence[one.sequence] = by_mutation[one.mutation_id] = pending(one)
+        return late
 
     async def _flush(self, fresh: list[Mutation], done: Pushed) -> None:
         """Applies what has gathered, run by run, and stores the outcomes."""
@@ -212,7 +253,7 @@ class _Chunk:
             done.alerts += effect.alerts
             if effect.scopes:
                 done.subjects.add(KINDS[mutation.kind].subject)
-        done.applied_sequence = fresh[-1].sequence
+        done.applied_sequence = max(done.applied_sequence, fresh[-1].sequence)
         fresh.clear()
 
     async def _run(self, run: Sequence[Mutation], author: Author) -> list[tuple[Mutation, Effect]]:
@@ -273,13 +314,13 @@ class _Chunk:
         await self.connection.execute(STORE_OUTCOMES, *self.holder, _json(outcomes))
         await self._keep(
             [
-                (mutation, effect.code or "")
+                (mutation, effect.code or "", effect.detail)
                 for mutation, effect in effects
                 if effect.outcome in _KEPT
             ]
         )
 
-    async def _keep(self, refused: Sequence[tuple[Mutation, str]]) -> None:
+    async def _keep(self, refused: Sequence[tuple[Mutation, str, Mapping[str, Any]]]) -> None:
         """Keeps whole mutations that were refused, so that a bug in an app, or a cloned phone, costs no data."""
         if not refused:
             return
@@ -290,8 +331,9 @@ class _Chunk:
                 "mutation_id": str(mutation.mutation_id),
                 "code": code,
                 "payload": mutation.payload,
+                "detail": dict(detail),
             }
-            for mutation, code in refused
+            for mutation, code, detail in refused
         ]
         await self.connection.execute(KEEP_REFUSED, *self.holder, _json(rows))
 
@@ -299,54 +341,25 @@ class _Chunk:
 def runs(mutations: Iterable[Mutation]) -> list[list[Mutation]]:
     """Cuts a batch, in order, where a row stands again: one statement may write a row only once.
 
-    A kind whose rows have a parent that is pushed in the same lane must cut at the parent too; none has one yet.
+    A row that others of the run belong to counts as standing there: its report comes in an earlier run than its notes,
+    and a change of it between them keeps its place. Rows that only share a parent do not disturb each other.
     """
     cut: list[list[Mutation]] = [[]]
-    seen: set[UUID] = set()
+    written: set[UUID] = set()
+    parents: set[UUID] = set()
     for one in mutations:
-        if one.row_id in seen:
+        field = KINDS[one.kind].parent
+        named = None if field is None else one.fields.get(field)
+        parent = None if named is None else UUID(str(named))
+        if one.row_id in written or one.row_id in parents or parent in written:
             cut.append([])
-            seen.clear()
-        seen.add(one.row_id)
+            written.clear()
+            parents.clear()
+        written.add(one.row_id)
+        if parent is not None:
+            parents.add(parent)
         cut[-1].append(one)
     return [run for run in cut if run]
-
-
-def _repeat(mutation: Mutation, before: Any) -> Answer:
-    """The stored answer, once more."""
-    return Answer(
-        mutation.sequence,
-        mutation.mutation_id,
-        MutationOutcome.DUPLICATE,
-        before["row_id"],
-        before["rev"],
-        before["code"],
-        MutationOutcome(before["outcome"]),
-        detail=orjson.loads(before["detail"]),
-    )
-
-
-def _twin(mutation: Mutation, first: Answer) -> Answer:
-    """The answer to a mutation that stood twice in one batch."""
-    return replace(
-        first,
-        mutation_id=mutation.mutation_id,
-        outcome=MutationOutcome.DUPLICATE,
-        first=first.outcome,
-    )
-
-
-def _plain(
-    mutation: Mutation, outcome: MutationOutcome, code: str | None, *, expected: int | None = None
-) -> Answer:
-    return Answer(
-        mutation.sequence,
-        mutation.mutation_id,
-        outcome,
-        mutation.row_id,
-        code=code,
-        expected=expected,
-    )
 
 
 def _json(values: Any) -> str:
