@@ -1,9 +1,8 @@
-"""Pull and push in the phone's contract: the rules of `patrol.sync` under typed lists and inputs."""
+"""Pull in the phone's contract: the rules of `patrol.sync.pull` under typed lists."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields as fields_of
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -12,26 +11,47 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import strawberry
-from strawberry import UNSET
-from strawberry.types import Info
 
-from patrol.errors import OperationInvalid, PageSizeInvalid, TooLarge, VariableInvalid
-from patrol.sync import push as pushing
-from patrol.sync.kinds import KINDS
-from patrol.sync.mutation import Mutation as PushedMutation
-from patrol.sync.pull import PAGE_ROWS, Pull, PulledPage
+from patrol.errors import (
+    OperationInvalid,
+    RetryLater,
+)
+from patrol.keys import KeySet
+from patrol.sync import receipts as receipting
+from patrol.sync.held import Holding
+from patrol.sync.history import HistoryMoved, heed_cursor, heed_restore
+from patrol.sync.page import PAGE_BYTES, PAGE_ROWS, PulledPage
+from patrol.sync.pull import Pull
 from patrol.sync.sets import SetBook
-from schema.alerts import Alert, AnswerAlertInput, RaiseAlertInput
+from schema.alerts import Alert, AlertStep
 from schema.cameras import Camera, SosPost
 from schema.context import Context
-from schema.enums import ErrorCode, Lane, MutationOutcome
-from schema.incidents import ChangeIncidentInput, Incident, ReportIncidentInput
+from schema.enums import Lane
+from schema.incidents import Incident
+from schema.media import Media
+from schema.notes import Note
+from schema.notices import Notice
+from schema.patrols import (
+    Checkin,
+    Checkpoint,
+    DutyChange,
+    Patrol,
+)
 from schema.planner import Reading, Selection, composed
-from schema.scalars import JSON, Long, PhoneTime
-from schema.stations import Station
+from schema.scalars import Long
+from schema.stations import Officer, Station
+from schema.verify import (
+    RangeInput,
+    RepairInput,
+    SyncDigest,
+    SyncSubject,
+    check_of,
+    check_size,
+    subject_name,
+)
 from schema.zones import Community, Zone
 from storage.database import Database
-from storage.principal import system
+from storage.principal import Role, system
 
 
 @strawberry.enum
@@ -40,6 +60,8 @@ class RemovalReason(Enum):
 
     DELETED = "DELETED"
     LEFT_SCOPE = "LEFT_SCOPE"
+    EXPIRED = "EXPIRED"
+    NOT_HELD = "NOT_HELD"
 
 
 @strawberry.type
@@ -57,31 +79,58 @@ class LaneState:
 
     lane: Lane
     applied_sequence: Long
+    receipt: str = strawberry.field(
+        description="Signed: all up to this number was stored at `serverTime`. For the officer to show."
+    )
 
 
 @strawberry.type
 class PullPage:
     """One page of what is new.
 
-    Apply in this order: `reset` (drop your copy, never the outbox), `revokedScopes` (drop all rows of them),
-    `removals`, then the lists. Keep `cursor` only once the page is stored. Not `complete`: ask on at once.
+    Apply in this order: `reset` (drop your copy, never the outbox), `resetSubjects` (drop all rows of them),
+    `revokedScopes` (drop all rows of them), `removals`, the lists, and what has expired at `serverTime`. Keep `cursor` only once the page is stored. Not `complete`: ask on at once.
     """
 
     alerts: list[Alert]
+    steps: list[AlertStep]
     stations: list[Station]
     zones: list[Zone]
     posts: list[SosPost]
+    checkpoints: list[Checkpoint]
     communities: list[Community]
     cameras: list[Camera]
+    officers: list[Officer]
+    notices: list[Notice]
     incidents: list[Incident]
+    notes: list[Note]
+    media: list[Media]
+    patrols: list[Patrol]
+    checkins: list[Checkin]
+    duty: list[DutyChange]
     removals: list[Removal]
     revoked_scopes: list[UUID]
     reset: str | None = strawberry.field(description="Why the copy must be dropped; null: keep it.")
+    reset_subjects: list[str] = strawberry.field(
+        description="Lists that are given anew: drop all rows of them first."
+    )
     cursor: str
     complete: bool
+    digests: list[SyncDigest] | None = strawberry.field(
+        description="What the copy must add up to, once this page is applied. Parts without rows are left out; null: not taken."
+    )
+    repaired: bool | None = strawberry.field(
+        description="Whether all that was to be repaired is in this page; null: nothing was, or the page is not complete."
+    )
     scopes: list[UUID]
     lanes: list[LaneState]
     server_time: datetime
+    epoch: UUID = strawberry.field(
+        description="The history that this is of. Another one than before: push again all that you still hold."
+    )
+    durable_through: datetime | None = strawberry.field(
+        description="What was answered before this time is in a backup and need not be held; null: none is known."
+    )
 
 
 _shelves: WeakKeyDictionary[Database, dict[bytes, list[Any]]] = WeakKeyDictionary()
@@ -93,12 +142,17 @@ async def pull_page(
     selections: Mapping[str, Selection],
     cursor: str | None = None,
     first: int = PAGE_ROWS,
+    max_bytes: int = PAGE_BYTES,
+    subjects: list[SyncSubject] | None = None,
+    verify: bool | None = None,
+    ranges: list[RangeInput] | None = None,
+    repair: list[RepairInput] | None = None,
 ) -> dict[str, Any]:
     """The page of `Query.pull`."""
-    if not 1 <= first <= PAGE_ROWS:
-        raise PageSizeInvalid(
-            f"`first` must be between 1 and {PAGE_ROWS}, not {first}.", limit=PAGE_ROWS
-        )
+    check_size(first, max_bytes)
+    only = None if subjects is None else sorted({subject_name(one) for one in subjects})
+    wanted = {name: one for name, one in selections.items() if only is None or name in only}
+    check = check_of(wanted, verify, ranges or (), repair or ())
     for name, selection in selections.items():
         if selection.joins or selection.children:
             # A related row can change without the row that was asked for, and the phone would keep the old one.
@@ -109,25 +163,54 @@ async def pull_page(
     assert isinstance(principal.id, UUID)  # the phone door admits officers only
     assert principal.device_id is not None
     sets = SetBook(reading.connection, _shelves.setdefault(context.database, {}))
-    page = await Pull(
+    pull = Pull(
         reading.connection,
         principal.id,
         principal.device_id,
-        selections,
+        wanted,
         context.keys,
         sets,
-    ).page(cursor, first)
-    if sets.new:
-        reading.afterwards.append(partial(_keep, context, sets))
-    return _as_answer(page)
+        "" if only is None else " ".join(["only", *only]),
+    )
+    try:
+        page = await pull.page(cursor, first, max_bytes, check)
+    except HistoryMoved:
+        reading.afterwards.append(partial(heed_restore, context.database, context.store))
+        raise RetryLater("The database was restored; a new epoch begins.") from None
+    if page.reset == "CURSOR_AHEAD":
+        _end_epoch(reading, page, cursor)
+    elif page.holding is not None:
+        reading.afterwards.append(partial(_keep, context, page.holding, sets))
+    page.rows = {name: page.rows.get(name, []) for name in selections}
+    return _as_answer(page, context.keys, (principal.device_id, principal.id))
 
 
-async def _keep(context: Context, sets: SetBook) -> None:
-    async with context.database.write(system("sync")) as connection:
-        await sets.keep(connection)
+def _end_epoch(reading: Reading, page: PulledPage, cursor: str | None) -> None:
+    """A cursor of ours that is ahead proves that the history went back for everybody, so a new epoch begins before the
+    answer is given. The phone comes again with the same cursor: a copy begun now would be thrown away by that epoch.
+    """
+    assert page.epoch is not None  # the cursor was of this epoch
+    reading.afterwards.append(partial(heed_cursor, reading.context.database, page.epoch))
+    page.rows = {name: [] for name in page.rows}
+    page.cursor, page.complete, page.lanes = cursor or "", False, []
 
 
-def _as_answer(page: PulledPage) -> dict[str, Any]:
+async def _keep(context: Context, holding: Holding, sets: SetBook) -> None:
+    async with context.database.write(system("sync"), Role.SYSTEM) as connection:
+        await holding.keep(connection, sets)
+
+
+def _as_answer(page: PulledPage, keys: KeySet, holder: tuple[UUID, UUID]) -> dict[str, Any]:
+    assert page.epoch is not None  # a migrated database has one
+    receipts = [
+        receipting.sign(
+            receipting.Receipt(
+                *holder, Lane(one.lane), one.applied_sequence, page.server_time, page.epoch
+            ),
+            keys,
+        )
+        for one in page.lanes
+    ]
     return {
         **page.rows,
         "removals": page.removals,
@@ -135,9 +218,17 @@ def _as_answer(page: PulledPage) -> dict[str, Any]:
         "reset": page.reset,
         "cursor": page.cursor,
         "complete": page.complete,
+        "reset_subjects": page.reset_subjects,
+        "digests": page.digests,
+        "repaired": page.repaired,
         "scopes": list(page.scopes),
-        "lanes": page.lanes,
+        "lanes": [
+            {"lane": one.lane, "applied_sequence": one.applied_sequence, "receipt": receipt}
+            for one, receipt in zip(page.lanes, receipts, strict=True)
+        ],
         "server_time": page.server_time,
+        "epoch": page.epoch,
+        "durable_through": page.durable_through,
     }
 
 
@@ -146,129 +237,6 @@ class SyncQuery:
     pull = composed(
         PullPage,
         pull_page,
+        rows=PAGE_ROWS,
         description="What is new since a cursor; without one everything. Copy data by this, never by lists.",
     )
-
-
-@strawberry.input(one_of=True)
-class ChangeInput:
-    """Exactly one kind of change."""
-
-    report_incident: ReportIncidentInput | None = UNSET
-    change_incident: ChangeIncidentInput | None = UNSET
-    raise_alert: RaiseAlertInput | None = UNSET
-    answer_alert: AnswerAlertInput | None = UNSET
-
-
-@strawberry.input
-class MutationInput:
-    """One change in a lane of the phone's outbox."""
-
-    sequence: Long = strawberry.field(
-        description="Contiguous per device, officer and lane, from 1."
-    )
-    mutation_id: UUID = strawberry.field(
-        description="UUIDv7, made once and kept through all retries."
-    )
-    captured_at: PhoneTime = strawberry.field(description="The phone's clock when it was recorded.")
-    change: ChangeInput
-
-
-@strawberry.type
-class MutationAnswer:
-    """What became of one change. Only RETRY and GAP stop a queue; all else is settled."""
-
-    sequence: Long
-    mutation_id: UUID
-    outcome: MutationOutcome
-    row_id: UUID
-    rev: Long | None
-    code: ErrorCode | None
-    first: MutationOutcome | None = strawberry.field(
-        description="The first outcome of a DUPLICATE."
-    )
-    expected: Long | None = strawberry.field(description="After a GAP: the number to send from.")
-    detail: JSON
-
-
-@strawberry.type
-class PushResult:
-    """The answers, in the order of their numbers."""
-
-    answers: list[MutationAnswer]
-    applied_sequence: Long
-
-
-@strawberry.type
-class SyncMutation:
-    @strawberry.mutation(
-        description="Stores changes of one lane: in order, once, each with its answer."
-    )
-    async def push(
-        self, info: Info[Context, None], lane: Lane, mutations: list[MutationInput]
-    ) -> PushResult:
-        context = info.context
-        if len(mutations) > pushing.BATCH:
-            raise TooLarge(f"A push takes at most {pushing.BATCH} mutations.", limit=pushing.BATCH)
-        lane = Lane(lane)
-        changes = [decoded(one) for one in mutations]
-        for one in changes:
-            if KINDS[one.kind].lane is not lane:
-                raise VariableInvalid(
-                    f"Mutation {one.sequence} belongs to the lane {KINDS[one.kind].lane.value}."
-                )
-        pushed = await pushing.push(
-            context.database,
-            context.principal,
-            lane,
-            changes,
-            committed=lambda done: context.live.poke(done.scopes, done.subjects, done.alerts),
-        )
-        return PushResult(
-            answers=[
-                MutationAnswer(
-                    sequence=Long(one.sequence),
-                    mutation_id=one.mutation_id,
-                    outcome=one.outcome,
-                    row_id=one.row_id,
-                    rev=None if one.rev is None else Long(one.rev),
-                    code=None if one.code is None else ErrorCode[one.code],
-                    first=one.first,
-                    expected=None if one.expected is None else Long(one.expected),
-                    detail=JSON(one.detail),
-                )
-                for one in pushed.answers
-            ],
-            applied_sequence=Long(pushed.applied_sequence),
-        )
-
-
-def decoded(one: MutationInput) -> PushedMutation:
-    """A mutation as the rules take it: its kind, and only the fields that the phone set."""
-    kind, change = next(
-        (field.name, value)
-        for field in fields_of(one.change)
-        if (value := getattr(one.change, field.name)) is not UNSET and value is not None
-    )
-    given = {
-        field.name: _json(value)
-        for field in fields_of(change)
-        if (value := getattr(change, field.name)) is not UNSET
-    }
-    row_id = UUID(given.pop("id"))
-    return PushedMutation(
-        int(one.sequence),
-        one.mutation_id,
-        kind,
-        row_id,
-        _json(str(one.captured_at)),
-        given.pop("base_rev", None),
-        given,
-    )
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, Enum):
-        value = value.value
-    # PostgreSQL holds every character but this one; a record must not be lost, nor its lane stopped, for it.
-    return str(value).replace("\0", "\ufffd") if isinstance(value, str | UUID) else value

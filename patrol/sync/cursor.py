@@ -34,7 +34,8 @@ class Done:
 class Pass:
     """A walk that is under way from `Cursor.done` to the state `until`; `part` and `after` say how far it came.
 
-    `part` is None at the beginning. `after` is (sync_xid, id) of the last row that was given of the part.
+    `part` is None at the beginning. `after` is (sync_xid, id) of the last row that was given of the part. `filled` when
+    this walk or the one before it filled anything, so that its end is worth a check.
     """
 
     until: str
@@ -42,6 +43,7 @@ class Pass:
     shapes: str
     part: str | None
     after: tuple[str, str] | None
+    filled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,17 @@ def read(text: str, keys: KeySet, *, holder: UUID) -> Cursor:
         return Cursor(
             UUID(epoch),
             None if done is None else Done(*done),
-            None
-            if walk is None
-            else Pass(walk[0], walk[1], walk[2], walk[3], walk[4] and (walk[4][0], walk[4][1])),
+            None if walk is None else _pass(*walk),
         )
     except (ValueError, TypeError, IndexError) as error:
         raise CursorRefused("CURSOR_INVALID") from error
+
+
+def _pass(
+    until: str, scopes: str, shapes: str, part: str | None, after: Any, filled: bool = False
+) -> Pass:
+    # A cursor of an older release has fewer fields, and stays good.
+    return Pass(until, scopes, shapes, part, after and (after[0], after[1]), filled)
 
 
 def _fields(part: Done | Pass) -> list[Any]:

@@ -5,15 +5,16 @@ that it does not have yet, then the difference of the scopes that it keeps. A ro
 of the pinned pages, so the walk ends with a closing difference from `until` to now; if that fits the page the pull is
 complete, otherwise it is the next walk.
 
+A page ends where its rows or its bytes do. Rows that have expired at the time of the page are left out, or removed.
+
 A row is new when the transaction that stamped it was not visible then and is visible now. Clocks and counters order rows
 otherwise than commits do, and lose some under concurrent writers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -21,49 +22,20 @@ from patrol.keys import KeySet
 from patrol.sync import cursor as cursors
 from patrol.sync import statements
 from patrol.sync.cursor import Cursor, CursorRefused, Done, Pass
+from patrol.sync.digests import Repair, digests_below, digests_of, strangers
+from patrol.sync.held import holding_due
+from patrol.sync.history import settle
+from patrol.sync.page import NO_CHECK, PAGE_BYTES, Check, LaneState, PulledPage, Removal
+from patrol.sync.room import FIRST_CHUNK, Room
 from patrol.sync.sets import SetBook
-from patrol.sync.statements import Wanted
+from patrol.sync.statements import REMOVAL_BYTES, Wanted
 from patrol.sync.subjects import BY_TABLE, SUBJECTS, Subject
 from storage.database import Connection
+from storage.statements import Statement
 from storage.sync import READ_LANES, READ_PULL_STATE
-
-PAGE_ROWS = 500
-"""The default and largest number of rows in a page."""
 
 NO_KEY = ("0", "00000000-0000-0000-0000-000000000000")
 """Below every (sync_xid, id)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """A row that the phone must drop. Removals are applied before rows."""
-
-    subject: str
-    id: UUID
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class LaneState:
-    """How far the phone's own outbox was applied, in the same snapshot as the page."""
-
-    lane: str
-    applied_sequence: int
-
-
-@dataclass(slots=True)
-class PulledPage:
-    """One page of a pull. `reset` means: drop your copy (never the outbox) before you apply this page."""
-
-    server_time: datetime
-    scopes: Sequence[UUID]
-    rows: dict[str, list[Any]] = field(default_factory=dict)
-    removals: list[Removal] = field(default_factory=list)
-    revoked: list[UUID] = field(default_factory=list)
-    reset: str | None = None
-    cursor: str = ""
-    complete: bool = False
-    lanes: list[LaneState] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +67,7 @@ _Part = _Fill | _Delta | _Exits
 
 @dataclass(slots=True)
 class Pull:
-    """One pull by one officer on one device."""
+    """One pull by one officer on one device. `only` names the subjects that were chosen, and is empty for all."""
 
     connection: Connection
     officer: UUID
@@ -103,61 +75,83 @@ class Pull:
     wanted: Mapping[str, Wanted]
     keys: KeySet
     sets: SetBook
+    only: str = ""
 
-    async def page(self, text: str | None, limit: int) -> PulledPage:
-        """The next page after a cursor; without one the first of everything.
+    async def page(
+        self, text: str | None, limit: int, size: int = PAGE_BYTES, check: Check = NO_CHECK
+    ) -> PulledPage:
+        """The next page after a cursor, of at most so many rows and about so many bytes; without a cursor the first one.
 
         Must run inside one repeatable-read transaction, under the row policies of the officer.
         """
         # The scopes of this very snapshot: those of a moment ago may differ from what the policies show.
-        state = await self.connection.fetchrow(READ_PULL_STATE, self.officer)
+        state = await self.connection.fetchrow(
+            READ_PULL_STATE, self.officer, self.device, self.only
+        )
+        await settle(self.connection, state)
         now, epoch = state["snapshot"], state["epoch"]
         page = PulledPage(state["now"], sorted(state["scopes"]))
+        page.epoch, page.durable_through = epoch, state["durable_through"]
         page.rows = {name: [] for name in self.wanted}
         shapes = self.sets.name(
             [[name, wanted.shape_id()] for name, wanted in sorted(self.wanted.items())]
         )
         scopes = self.sets.name([str(scope) for scope in page.scopes])
-        done, walk = await self._read(text, epoch, now, page)
+        done, walk = await self._read(text, state, page)
+        shown = [part for part in (done, walk) if part is not None]
         if walk is None or (walk.scopes, walk.shapes) != (scopes, shapes):
             page.revoked = self._revoked(done, walk, set(page.scopes))
+            page.reset_subjects = self._unknown(done)
             walk = Pass(now, scopes, shapes, None, None)
-        left = limit
+        room = Room(limit, size)
+        filled = False
         while walk is not None:
             finished = Done(walk.until, walk.scopes, walk.shapes)
-            walk, left = await self._walk(done, walk, left, page)
+            filled = filled or walk.filled or self._fills(done, walk)
+            walk = await self._walk(done, walk, room, page)
             if walk is not None:
+                walk = replace(walk, filled=filled)
                 break
             done = finished
             if done.snapshot != now:
                 # The closing difference: what became of rows while the pinned pages were walked.
-                walk = Pass(now, scopes, shapes, None, None)
-                if left == 0:
+                walk = Pass(now, scopes, shapes, None, None, filled)
+                if room.full:
                     break
         page.complete = walk is None
         if page.complete:
+            await self._check(check, filled, room, page)
             # Only now is everything in the copy that the lanes say was applied.
             rows = await self.connection.fetch(READ_LANES, self.device, self.officer)
             page.lanes = [LaneState(row["lane"], row["applied_sequence"]) for row in rows]
+        given = [part for part in (done, walk) if part is not None]
+        page.holding = holding_due(
+            state, device=self.device, officer=self.officer, subjects=self.only, shown=shown, given=given
+        )  # fmt: skip
         page.cursor = cursors.sign(Cursor(epoch, done, walk), self.keys, holder=self.officer)
         return page
 
     async def _read(
-        self, text: str | None, epoch: UUID, now: str, page: PulledPage
+        self, text: str | None, state: Mapping[str, Any], page: PulledPage
     ) -> tuple[Done | None, Pass | None]:
         """What the cursor says that the phone has; nothing, with a reset, if it cannot be honoured."""
         if text is None:
             return None, None
         try:
             cursor = cursors.read(text, self.keys, holder=self.officer)
-            if cursor.epoch != epoch:
+            if cursor.epoch != state["epoch"]:
                 raise CursorRefused("EPOCH_ENDED")
+            if state["must_reset"]:
+                raise CursorRefused("CURSOR_TOO_OLD")
             for part in (cursor.done, cursor.walk):
                 if part is None:
                     continue
                 snapshot = part.snapshot if isinstance(part, Done) else part.until
-                if _xmax(snapshot) > _xmax(now):
+                if _xmax(snapshot) > _xmax(state["snapshot"]):
                     raise CursorRefused("CURSOR_AHEAD")
+                if state["horizon"] is not None and int(_xmin(snapshot)) < int(state["horizon"]):
+                    # Tombstones that this phone has not seen may be gone.
+                    raise CursorRefused("CURSOR_TOO_OLD")
                 if not (await self.sets.knows(part.scopes) and await self.sets.knows(part.shapes)):
                     raise CursorRefused("CURSOR_FORGOTTEN")
         except CursorRefused as refused:
@@ -173,6 +167,20 @@ class Pull:
         """
         had = self._scopes(done)
         return sorted((had | self._scopes(abandoned)) - (had & scopes))
+
+    def _unknown(self, done: Done | None) -> list[str]:
+        """Subjects that are filled from nothing, although the phone has a copy of others.
+
+        A fill has no removals: rows that the phone has of such a subject, under another filter or from an earlier release
+        of the app, would stay when they were deleted since.
+        """
+        if done is None:
+            return []
+        had = dict(self.sets.content(done.shapes))
+        return [name for name in self.wanted if name not in had]
+
+    def _fills(self, done: Done | None, walk: Pass) -> bool:
+        return any(isinstance(part, _Fill) for part in self._parts(done, walk)[0])
 
     def _scopes(self, part: Done | Pass | None) -> set[UUID]:
         return set() if part is None else {UUID(one) for one in self.sets.content(part.scopes)}
@@ -196,9 +204,9 @@ class Pull:
         return parts, kept
 
     async def _walk(
-        self, done: Done | None, walk: Pass, left: int, page: PulledPage
-    ) -> tuple[Pass | None, int]:
-        """Goes on with a walk until the page is full: where it stands then, or None at its end; and the room left."""
+        self, done: Done | None, walk: Pass, room: Room, page: PulledPage
+    ) -> Pass | None:
+        """Goes on with a walk until the page is full: where it stands then, or None at its end."""
         parts, kept = self._parts(done, walk)
         changed = await self._changed(done, walk, kept) if kept else frozenset()
         names = [part.name for part in parts]
@@ -206,22 +214,21 @@ class Pull:
         place, after = (names.index(walk.part), walk.after) if walk.part in names else (0, None)
         while place < len(parts):
             here = parts[place]
-            if left == 0:
-                return Pass(walk.until, walk.scopes, walk.shapes, here.name, after), 0
-            rows = []
+            if room.full:
+                return replace(walk, part=here.name, after=after)
+            rows: list[Any] = []
+            ended = True
             if isinstance(here, _Fill):
-                rows = await self._fill(here, walk, after, left)
-                page.rows[here.subject.name] += rows
+                rows, ended = await self._fill(here, walk, after, room, page)
             elif isinstance(here, _Delta) and here.subject.name in changed:
-                rows = await self._delta(here, done, walk, kept, after, left, page)
+                rows, ended = await self._delta(here, done, walk, kept, after, room, page)
             elif isinstance(here, _Exits) and "exits" in changed:
-                rows = await self._exits(done, walk, kept, after, left, page)
-            left -= len(rows)
-            if rows and left == 0:
-                after = (rows[-1]["_xid"], str(rows[-1]["_id"]))
-            else:
-                place, after = place + 1, None
-        return None, left
+                rows, ended = await self._exits(done, walk, kept, after, room, page)
+            if not ended:
+                after = _key(rows[-1]) if rows else after
+                return replace(walk, part=here.name, after=after)
+            place, after = place + 1, None
+        return None
 
     async def _changed(self, done: Done | None, walk: Pass, kept: list[UUID]) -> frozenset[str]:
         """The subjects that have a difference at all: one statement, so that an empty pull costs one."""
@@ -231,23 +238,37 @@ class Pull:
         )
         return frozenset(row["subject"] for row in found)
 
-    async def _fill(self, part: _Fill, walk: Pass, after: Any, limit: int) -> list[Any]:
-        xid, key = after or NO_KEY
-        statement = statements.fill(self.wanted[part.subject.name])
-        return list(
-            await self.connection.fetch(
-                statement.sql,
-                *statement.values(
-                    {
-                        "scope": part.scope,
-                        "until": walk.until,
-                        "xid": xid,
-                        "key": key,
-                        "limit": limit,
-                    }
-                ),
-            )
+    async def _fill(
+        self, part: _Fill, walk: Pass, after: Any, room: Room, page: PulledPage
+    ) -> tuple[list[Any], bool]:
+        bound = {"scope": part.scope, "until": walk.until, "now": page.server_time}
+        rows, ended = await self._fitting(
+            statements.fill(self.wanted[part.subject.name]), bound, after, room
         )
+        page.rows[part.subject.name] += rows
+        return rows, ended
+
+    async def _fitting(
+        self, statement: Statement, bound: dict[str, Any], after: Any, room: Room
+    ) -> tuple[list[Any], bool]:
+        """The rows that fit the page, and whether they are all. What is large is not fetched to be thrown away."""
+        taken: list[Any] = []
+        chunk, size = min(FIRST_CHUNK, room.rows), 0
+        while room.rows:
+            xid, key = after or NO_KEY
+            values = statement.values({**bound, "xid": xid, "key": key, "limit": chunk})
+            found = await self.connection.fetch(statement.sql, *values)
+            for row in found:
+                bytes_ = REMOVAL_BYTES if _gone(row) else row["_size"]
+                if not room.take(bytes_):
+                    return taken, False
+                taken.append(row)
+                size += bytes_
+            if len(found) < chunk:
+                return taken, True
+            after = _key(found[-1])
+            chunk = room.next_chunk(len(taken), size)
+        return taken, False
 
     async def _delta(
         self,
@@ -256,18 +277,20 @@ class Pull:
         walk: Pass,
         kept: list[UUID],
         after: Any,
-        limit: int,
+        room: Room,
         page: PulledPage,
-    ) -> list[Any]:
-        rows = await self._difference(
-            statements.delta(self.wanted[part.subject.name]), done, walk, kept, after, limit
+    ) -> tuple[list[Any], bool]:
+        name = part.subject.name
+        rows, ended = await self._difference(
+            statements.delta(self.wanted[name]), done, walk, kept, after, room, page
         )
         for row in rows:
-            if row["_deleted"]:
-                page.removals.append(Removal(part.subject.name, row["_id"], "DELETED"))
+            reason = _gone(row)
+            if reason:
+                page.removals.append(Removal(name, row["_id"], reason))
             else:
-                page.rows[part.subject.name].append(row)
-        return rows
+                page.rows[name].append(row)
+        return rows, ended
 
     async def _exits(
         self,
@@ -275,10 +298,10 @@ class Pull:
         walk: Pass,
         kept: list[UUID],
         after: Any,
-        limit: int,
+        room: Room,
         page: PulledPage,
-    ) -> list[Any]:
-        rows = await self._difference(statements.EXITS, done, walk, kept, after, limit)
+    ) -> tuple[list[Any], bool]:
+        rows, ended = await self._difference(statements.EXITS, done, walk, kept, after, room, page)
         left: dict[str, list[UUID]] = {}
         for row in rows:
             if row["subject"] in BY_TABLE:
@@ -295,24 +318,63 @@ class Pull:
                     for one in dict.fromkeys(ids)
                     if one not in here
                 ]
-        return rows
+        return rows, ended
 
     async def _difference(
         self,
-        statement: Any,
+        statement: Statement,
         done: Done | None,
         walk: Pass,
         kept: list[UUID],
         after: Any,
-        limit: int,
-    ) -> list[Any]:
+        room: Room,
+        page: PulledPage,
+    ) -> tuple[list[Any], bool]:
         assert done is not None  # scopes are kept only from a state that the phone has
-        xid, key = after or NO_KEY
         bound = {
-            "scopes": kept, "xmin": _xmin(done.snapshot), "previous": done.snapshot,
-            "until": walk.until, "xid": xid, "key": key, "limit": limit,
+            "scopes": kept, "xmin": _xmin(done.snapshot), "previous": done.snapshot, "until": walk.until,
+            "now": page.server_time,
         }  # fmt: skip
-        return list(await self.connection.fetch(statement.sql, *statement.values(bound)))
+        return await self._fitting(statement, bound, after, room)
+
+    async def _check(self, check: Check, filled: bool, room: Room, page: PulledPage) -> None:
+        """Repairs and digests of a complete copy: all of it is read in the snapshot that the copy now has."""
+        if check.repairs:
+            page.repaired = True
+        for repair in check.repairs:
+            await self._repair(repair, room, page)
+        now = page.server_time
+        if check.verify or (check.verify is None and filled):
+            page.digests = await digests_of(self.connection, list(self.wanted), page.scopes, now)
+        if check.ranges:
+            found = await digests_below(self.connection, check.ranges, now)
+            page.digests = [*(page.digests or ()), *found]
+
+    async def _repair(self, repair: Repair, room: Room, page: PulledPage) -> None:
+        name, now = repair.part.subject, page.server_time
+        statement = statements.lacking(self.wanted[name])
+        bound = {
+            "scope": repair.part.scope_id, "suffix": repair.part.suffix, "now": now,
+            "ids": list(repair.ids), "revs": list(repair.revs),
+        }  # fmt: skip
+        rows, ended = await self._fitting(statement, bound, None, room)
+        page.rows[name] += rows
+        page.repaired = page.repaired and ended
+        found = await self.connection.fetch(
+            strangers(name), [repair.part.scope_id], now, list(repair.ids)
+        )
+        page.removals += [Removal(name, row["id"], "NOT_HELD") for row in found]
+
+
+def _gone(row: Any) -> str | None:
+    """Why a row of a difference is a removal; None if it is a row."""
+    if row.get("_deleted"):
+        return "DELETED"
+    return "EXPIRED" if row.get("_expired") else None
+
+
+def _key(row: Any) -> tuple[str, str]:
+    return row["_xid"], str(row["_id"])
 
 
 def _xmin(snapshot: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -14,8 +15,8 @@ _SHELF_SIZE = 10_000
 
 
 class SetBook:
-    """The sets of one pull. What is new is written by `keep`, after the pull has given its connection back: a pull that
-    waited for a second connection while it holds its own would stop the pool.
+    """The sets of one pull. They are written by `keep`, after the pull has given its connection back: a pull that waited for
+    a second connection while it holds its own would stop the pool.
     """
 
     def __init__(self, connection: Connection, shelf: dict[bytes, list[Any]]) -> None:
@@ -23,14 +24,11 @@ class SetBook:
         self._connection = connection
         self._shelf = shelf
         self._here: dict[bytes, list[Any]] = {}
-        self.new: dict[bytes, list[Any]] = {}
 
     def name(self, content: list[Any]) -> str:
-        """The name of a set, which is written later if nobody has stored it yet."""
+        """The name of a set."""
         digest = sha256(orjson.dumps(content)).digest()[:16]
         self._here[digest] = content
-        if digest not in self._shelf:
-            self.new[digest] = content
         return digest.hex()
 
     async def knows(self, name: str) -> bool:
@@ -55,9 +53,13 @@ class SetBook:
         """A set that was named here, or that `knows` has found."""
         return self._here[bytes.fromhex(name)]
 
-    async def keep(self, connection: Connection) -> None:
-        """Stores what is new, before the cursor that names it is given away."""
-        for digest, content in self.new.items():
+    async def keep(self, connection: Connection, names: Iterable[bytes]) -> None:
+        """Stores sets that were used here, before the cursor that names them is given away.
+
+        In one order, so that two pulls never wait for each other in a circle.
+        """
+        for digest in sorted(names):
+            content = self._here[digest]
             await connection.execute(REMEMBER_SET, digest, orjson.dumps(content).decode())
             self._put(digest, content)
 

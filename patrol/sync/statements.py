@@ -8,23 +8,30 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
+    Cast,
     ColumnElement,
+    DateTime,
     FromClause,
     Integer,
+    LargeBinary,
     Select,
+    String,
     Text,
+    TypeDecorator,
     Uuid,
     bindparam,
     cast,
     column,
     false,
     func,
+    literal,
     select,
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 from patrol.sync.subjects import BY_TABLE, SUBJECTS
 from storage.base import PgSnapshot, Xid8
@@ -52,6 +59,49 @@ def shape_of(columns: list[ColumnElement[Any]]) -> str:
     return sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
+REMOVAL_BYTES = 110
+"""What a removal takes in an answer."""
+
+_CELL_BYTES = 16
+"""The name of a field and a short value."""
+
+
+def weight(columns: list[ColumnElement[Any]]) -> ColumnElement[int]:
+    """About how many bytes a row takes in an answer. Lengths of texts are read from their headers, which costs nothing."""
+    known, parts = 2, []
+    for one in columns:
+        value = getattr(one, "element", one)
+        # SQLModel's texts are decorated ones.
+        kind = value.type.impl_instance if isinstance(value.type, TypeDecorator) else value.type
+        known += _CELL_BYTES
+        if isinstance(value, Cast) and isinstance(value.clause.type, Uuid):
+            known += 36
+        elif isinstance(kind, String):
+            parts.append(func.coalesce(func.octet_length(value), 0))
+        elif isinstance(kind, JSON | JSONB | ARRAY):
+            parts.append(func.coalesce(func.octet_length(cast(value, Text)), 0))
+        elif isinstance(kind, LargeBinary):
+            parts.append(func.coalesce(2 * func.octet_length(value), 0))
+        else:
+            known += _CELL_BYTES
+    size: ColumnElement[int] = literal(known, Integer)
+    for part in parts:
+        size = size + part
+    return size
+
+
+def unexpired(rows: FromClause) -> list[ColumnElement[bool]]:
+    """What holds for rows that have not expired; nothing to ask of tables whose rows never do."""
+    return [~_expired(rows)] if "expires_at" in rows.c else []
+
+
+def _expired(rows: FromClause) -> ColumnElement[bool]:
+    if "expires_at" not in rows.c:
+        return false()
+    return func.coalesce(rows.c.expires_at <= _NOW, false(), type_=Boolean)
+
+
+_NOW = bindparam("now", type_=DateTime(timezone=True))
 _XID = cast(cast(bindparam("xid", type_=Text), Text), Xid8)
 _KEY = cast(cast(bindparam("key", type_=Text), Text), Uuid)
 _LIMIT = bindparam("limit", type_=Integer)
@@ -82,8 +132,8 @@ def _difference(
     """What was stamped between two snapshots, in several scopes: each scope is one bounded scan, then merged."""
     scopes = (
         func.unnest(bindparam("scopes", type_=ARRAY(Uuid)))
-        .table_valued(column("id", Uuid), name="scopes")
-        .render_derived()
+        .table_valued(column("id", Uuid))
+        .render_derived(name="scopes")
     )
     branch = (
         _ordered(wanted, stamp, key)
@@ -107,10 +157,32 @@ def _difference(
 def fill(wanted: Wanted) -> Statement:
     """The rows of one scope, oldest stamp first, as they stood at `until`."""
     rows = wanted.rows
-    base = select(*wanted.columns, false().label("_deleted")).where(
+    base = select(*wanted.columns, weight(wanted.columns).label("_size")).where(
         rows.c.scope_id == bindparam("scope", type_=Uuid),
         rows.c.deleted_at.is_(None),
+        *unexpired(rows),
         _visible(rows.c.sync_xid, "until"),
+    )
+    return compiled(_ordered(base, rows.c.sync_xid, rows.c.id))
+
+
+@lru_cache(maxsize=2000)
+def lacking(wanted: Wanted) -> Statement:
+    """The rows of one part of a scope, as they stand now, without those that a phone says it has."""
+    rows = wanted.rows
+    held = (
+        func.unnest(bindparam("ids", type_=ARRAY(Uuid)), bindparam("revs", type_=ARRAY(BigInteger)))
+        .table_valued(column("id", Uuid), column("rev", BigInteger))
+        .render_derived(name="held")
+    )
+    suffix = bindparam("suffix", type_=Text)
+    same = select(held.c.id).where(held.c.id == rows.c.id, held.c.rev == rows.c.rev)
+    base = select(*wanted.columns, weight(wanted.columns).label("_size")).where(
+        rows.c.scope_id == bindparam("scope", type_=Uuid),
+        rows.c.deleted_at.is_(None),
+        *unexpired(rows),
+        func.right(cast(rows.c.id, Text), func.length(suffix)) == suffix,
+        ~same.exists(),
     )
     return compiled(_ordered(base, rows.c.sync_xid, rows.c.id))
 
@@ -119,13 +191,19 @@ def fill(wanted: Wanted) -> Statement:
 def delta(wanted: Wanted) -> Statement:
     """What became of the rows of several scopes between two snapshots, tombstones included."""
     rows = wanted.rows
-    base = select(*wanted.columns, rows.c.deleted_at.is_not(None).label("_deleted"))
+    base = select(
+        *wanted.columns,
+        weight(wanted.columns).label("_size"),
+        rows.c.deleted_at.is_not(None).label("_deleted"),
+        _expired(rows).label("_expired"),
+    )
     return _difference(base, rows.c.scope_id, rows.c.sync_xid, rows.c.id)
 
 
 def _exits() -> Statement:
     rows = ScopeExit.__table__.alias("t")  # type: ignore[attr-defined] # every SQLModel table has it
-    return _difference(select(rows.c.subject), rows.c.scope_id, rows.c.sync_xid, rows.c.row_id)
+    wanted = select(rows.c.subject, literal(REMOVAL_BYTES, Integer).label("_size"))
+    return _difference(wanted, rows.c.scope_id, rows.c.sync_xid, rows.c.row_id)
 
 
 EXITS = _exits()

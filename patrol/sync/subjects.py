@@ -23,14 +23,23 @@ def _of(name: str, model: type) -> Subject:
 
 SUBJECTS: tuple[Subject, ...] = (
     _of("alerts", tables.SosAlert),
+    _of("steps", tables.SosStep),
     _of("stations", tables.Station),
     _of("zones", tables.Zone),
     _of("posts", tables.SosPost),
+    _of("checkpoints", tables.Checkpoint),
     _of("communities", tables.Community),
     _of("cameras", tables.Camera),
+    _of("officers", tables.Officer),
+    _of("notices", tables.Notice),
     _of("incidents", tables.Incident),
+    _of("notes", tables.IncidentNote),
+    _of("media", tables.Media),
+    _of("patrols", tables.Patrol),
+    _of("checkins", tables.Checkin),
+    _of("duty", tables.DutyChange),
 )
-"""Open calls for help first, then where to go, then history."""
+"""Open calls for help first, then where to go and with whom, then history; what belongs to a row comes after it."""
 
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
 BY_TABLE = {subject.table.description: subject for subject in SUBJECTS}
