@@ -47,8 +47,9 @@ prove: .venv/dev ## Run the long proofs: seeded schedules, crash points, faults
 bench: .venv/dev ## Measure the product beside a floor and a stock server, and its growth: about four minutes
 	$(BIN)/python -m bench
 
-schema: .venv/dev ## Write the SDL of all contracts and the error page anew
+schema: .venv/dev ## Write what follows from the code anew: contracts, error page, settings page, SQL of trusted operations
 	$(BIN)/patrol schema export
+	$(BIN)/python -m pytest tests/schema/test_sql.py --write-sql
 
 clean: ## Remove what the commands above made, but never the data in .patrol
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from api.services import Services
+from patrol import tracks
 from patrol.audit import SCHEDULES, SEAL, seal_log
 from patrol.calling import call_step
 from patrol.escalation import CALL_STEP
 from patrol.media import MAKE_THUMBNAILS
+from patrol.sync import compaction, history
 from patrol.thumbnails import make_thumbnails
 from storage.job_turns import Every
 from storage.jobs import Job, JobKind
@@ -28,7 +30,21 @@ def handlers(services: Services) -> Mapping[str, JobKind]:
     async def seal(_: Job) -> None:
         await seal_log(services.database, services.keys)
 
+    async def watch(_: Job) -> None:
+        await history.notice(services.database, services.store)
+
+    async def partitions(_: Job) -> None:
+        await tracks.make_partitions(services.database, datetime.now(UTC))
+
+    async def compact(_: Job) -> None:
+        await compaction.compact(
+            services.database, silent=timedelta(days=services.settings.silent_days)
+        )
+
     return {
+        compaction.COMPACT: JobKind(compact, time_limit=timedelta(hours=1)),
+        tracks.MAKE_TRACK_PARTITIONS: JobKind(partitions),
+        history.WATCH: JobKind(watch, time_limit=timedelta(hours=1)),
         SEAL: JobKind(seal, attempts=20),
         MAKE_THUMBNAILS: JobKind(thumbnails, time_limit=timedelta(minutes=2)),
         # A call is never given up while a later step could still be helped by it: about ten minutes of trying.
@@ -45,4 +61,4 @@ def handlers(services: Services) -> Mapping[str, JobKind]:
 
 def schedules() -> Sequence[Every]:
     """What is run again and again, once for all workers."""
-    return SCHEDULES
+    return (*SCHEDULES, *compaction.SCHEDULES, *history.SCHEDULES, *tracks.SCHEDULES)

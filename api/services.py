@@ -18,6 +18,7 @@ from api.secret import installation_secret
 from api.settings import Settings, SettingsWrong
 from api.stores import store_of
 from patrol.keys import KeySet, SecretWrong, load
+from patrol.sync.history import notice
 from schema.context import Context
 from storage.buckets import Bucket, ObjectStore
 from storage.database import Database
@@ -86,6 +87,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(_end, reloading)
         store = store_of(settings)
         stack.callback(store.close)
+        # Before anybody is answered: a phone that is served from a restored database must be told of it.
+        await notice(database, store)
         notifier = notifier_from(settings.firebase_credentials, endpoint=settings.firebase_endpoint)
         stack.push_async_callback(notifier.close)
         live = await stack.enter_async_context(Live(settings.database_url))

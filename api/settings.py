@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     session_days: int = Field(
         default=90, ge=1, le=3650, description="Lifetime of a phone's session."
     )
+    silent_days: int = Field(
+        default=90,
+        ge=2,
+        le=3650,
+        description="A phone that did not pull for more days begins its copy anew; until then deleted rows are kept for it.",
+    )
     link_seconds: int = Field(
         default=3600, ge=30, le=604_800, description="Lifetime of signed media links."
     )

@@ -246,7 +246,11 @@ async def _standing(connection: Connection, refused: Sequence[NewAlert]) -> dict
     by_post = {row["post_id"]: row for row in rows if row["post_id"] is not None}
     found = {}
     for one in refused:
-        row = by_id.get(one.id) or by_post[one.post_id]
+        row = by_id.get(one.id) or by_post.get(one.post_id)
+        if row is None:
+            # Its id is one that was deleted and compacted away.
+            found[one.id] = Raised(one.id, one.scope_id, AlertStatus.CLOSED, 0, created=False)
+            continue
         found[one.id] = Raised(
             row["id"], row["scope_id"], AlertStatus(row["status"]), row["rev"], created=False
         )

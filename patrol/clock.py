@@ -148,6 +148,10 @@ class _Written:
 
 
 def _printable(text: str) -> str:
+    if text[:RAW_LIMIT].isprintable():
+        return text[
+            :RAW_LIMIT
+        ]  # nearly always; character by character it costs half of reading a time
     shown = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text[:RAW_LIMIT]

@@ -18,6 +18,11 @@ _FIELDS: Mapping[str, str] = {
     "category": "category",
     "severity": "severity",
     "status": "status",
+    "content_type": "contentType",
+    "size_bytes": "sizeBytes",
+    "title_th": "titleTh",
+    "body_th": "bodyTh",
+    "expires_at": "expiresAt",
 }
 
 

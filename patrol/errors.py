@@ -12,7 +12,7 @@
     └── Unavailable (503)     our side is not able to answer now
 
 The docstring of a class is its message, `what_to_do` is the reader's next step, and the code is the class name in
-capitals. `docs/errors.md` and the SDL enum `ErrorCode` are made from this module.
+capitals. What a record can be refused with also has `message_th`, because officers read it. `docs/errors.md` and the SDL enum `ErrorCode` are made from this module.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ class Problem(Exception):
     code: ClassVar[str] = "PROBLEM"
     http_status: ClassVar[int] = 500
     what_to_do: ClassVar[str] = ""
+    message_th: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        # A general problem's words would be wrong for a special one.
+        cls.message_th = cls.__dict__.get("message_th", "")
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).upper()
 
     def __init__(self, detail: str | None = None, **extra: Any) -> None:
@@ -90,6 +93,7 @@ class OperationInvalid(BadRequest):
 class VariableInvalid(BadRequest):
     """A variable or argument does not fit its type."""
 
+    message_th = "ข้อมูลที่ส่งมาไม่ตรงกับรูปแบบที่กำหนด"
     what_to_do = "Correct the value that the error's path names."
 
 
@@ -111,6 +115,12 @@ class CursorInvalid(BadRequest):
     """The cursor was not issued for this list."""
 
     what_to_do = "Start again without `after`."
+
+
+class ReceiptInvalid(BadRequest):
+    """The receipt was not made by this installation, or was changed."""
+
+    what_to_do = "Copy the whole text from the phone; a receipt of another installation is checked there."
 
 
 class ImportRefused(BadRequest):
@@ -148,7 +158,17 @@ class TokenExpired(NotSignedIn):
 class SessionRevoked(NotSignedIn):
     """The session, device or key was revoked."""
 
+    message_th = "โทรศัพท์หรือบัญชีนี้ถูกยกเลิกสิทธิ์แล้ว"
     what_to_do = "Keep unsent work, and ask a supervisor for a new enrolment code."
+
+
+class DeviceWipe(SessionRevoked):
+    """The phone was reported lost and must erase its copy."""
+
+    message_th = "โทรศัพท์เครื่องนี้ถูกแจ้งหายและต้องลบข้อมูลทั้งหมด"
+    what_to_do = (
+        "Hand in unsent work at /sync/surrender, then erase all data and say so at /sync/wiped."
+    )
 
 
 class EnrolmentCodeInvalid(NotSignedIn):
@@ -178,6 +198,7 @@ class RefreshTokenReused(NotSignedIn):
 class NotAllowed(Problem):
     """This credential does not have the right to do this."""
 
+    message_th = "คุณไม่มีสิทธิ์ทำรายการนี้"
     http_status = 403
     what_to_do = "Ask an administrator for the right, or use the credential of the right role."
 
@@ -193,12 +214,14 @@ class NotGranted(NotAllowed):
 class NotInScope(NotAllowed):
     """The record belongs to a zone that is not assigned to you."""
 
+    message_th = "รายการนี้อยู่ในพื้นที่ที่ไม่ได้มอบหมายให้คุณ"
     what_to_do = "Nothing is lost: the change is kept for your supervisor."
 
 
 class NotFound(Problem):
     """What was named does not exist, or is not visible to you."""
 
+    message_th = "ไม่พบรายการที่อ้างถึง หรือคุณไม่มีสิทธิ์ดู"
     http_status = 404
     what_to_do = "Check the id; ask an administrator if you expect to see it."
 
@@ -231,18 +254,21 @@ class Conflict(Problem):
 class AlreadyExists(Conflict):
     """Another record has this id or code already."""
 
+    message_th = "มีรายการอื่นที่ใช้รหัสนี้อยู่แล้ว"
     what_to_do = "Use the existing record, or choose another code."
 
 
 class StateNotReachable(Conflict):
     """The record's current state does not allow this step."""
 
+    message_th = "สถานะปัจจุบันของรายการไม่อนุญาตให้ทำขั้นตอนนี้"
     what_to_do = "Pull the current state; the change is kept for your supervisor."
 
 
 class FieldConflict(Conflict):
     """Somebody else changed the same field since the version this change was based on."""
 
+    message_th = "มีผู้อื่นแก้ไขช่องเดียวกันนี้ไปแล้วหลังจากข้อมูลที่คุณใช้แก้ไข"
     what_to_do = (
         "Nothing is lost: the refused values are kept for your supervisor beside the stored ones."
     )
@@ -257,6 +283,7 @@ class LastSigningKey(Conflict):
 class SequenceReused(Conflict):
     """This sequence number was already used for other content, as a cloned phone would."""
 
+    message_th = "หมายเลขลำดับนี้เคยใช้กับข้อมูลอื่นแล้ว เหมือนโทรศัพท์ที่ถูกทำสำเนา"
     what_to_do = "Enrol the device again, so that it gets an identity of its own."
 
 
@@ -269,6 +296,7 @@ class SequenceGap(Conflict):
 class RecordInvalid(BadRequest):
     """The record breaks a rule of the database."""
 
+    message_th = "ข้อมูลในรายการไม่ถูกต้องตามกฎของฐานข้อมูล"
     what_to_do = "Nothing is lost: the record is kept for your supervisor."
 
 
@@ -282,6 +310,7 @@ class RetryLater(Problem):
 class TooLarge(Problem):
     """The request is larger than this door takes."""
 
+    message_th = "รายการมีขนาดใหญ่เกินกว่าที่รับได้"
     http_status = 413
     what_to_do = "Split the request; the error names the limit."
 
@@ -348,6 +377,12 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be reached."""
 
     what_to_do = "Try again; nothing of the request was stored."
+
+
+class DatabaseIsStandby(Unavailable):
+    """The database server is a standby: it takes no writes, and a pull read from it would miss rows."""
+
+    what_to_do = "Try again; until the address of the database leads to the primary, nothing can be answered."
 
 
 class Internal(Problem):

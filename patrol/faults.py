@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from patrol.errors import (
     BodyTooLarge,
+    DatabaseIsStandby,
     DatabaseUnavailable,
+    DeviceWipe,
     NotFound,
     Problem,
     SessionRevoked,
@@ -17,7 +19,9 @@ from storage import faults
 
 _PROBLEMS: Mapping[type[faults.StorageFault], type[Problem]] = {
     faults.DatabaseUnavailable: DatabaseUnavailable,
+    faults.DatabaseIsStandby: DatabaseIsStandby,
     faults.PrincipalRevoked: SessionRevoked,
+    faults.DeviceToWipe: DeviceWipe,
     faults.StoreUnavailable: StoreUnavailable,
     faults.StoreRefused: StoreRefused,
     faults.ObjectMissing: NotFound,

@@ -1,10 +1,10 @@
-"""Which states may follow which: an incident or an alert is moved by allowed steps, never by the last writer."""
+"""Which states may follow which: an incident, an alert or a patrol is moved by allowed steps, never by the last writer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from storage.vocabulary import AlertStatus, IncidentStatus
+from storage.vocabulary import AlertStatus, IncidentStatus, PatrolStatus
 
 INCIDENT_STEPS: Mapping[IncidentStatus, frozenset[IncidentStatus]] = {
     IncidentStatus.OPEN: frozenset(
@@ -31,6 +31,13 @@ ALERT_STEPS: Mapping[AlertStatus, frozenset[AlertStatus]] = {
 }
 """Which status an SOS alert may take next."""
 
+PATROL_STEPS: Mapping[PatrolStatus, frozenset[PatrolStatus]] = {
+    PatrolStatus.ACTIVE: frozenset({PatrolStatus.PAUSED, PatrolStatus.ENDED}),
+    PatrolStatus.PAUSED: frozenset({PatrolStatus.ACTIVE, PatrolStatus.ENDED}),
+    PatrolStatus.ENDED: frozenset(),
+}
+"""Which status a patrol may take next. It begins as ACTIVE."""
+
 
 def incident_may_become(now: IncidentStatus, wanted: IncidentStatus) -> bool:
     """Whether an incident may take this step. Staying as it is is not a step, so it answers False."""
@@ -40,3 +47,8 @@ def incident_may_become(now: IncidentStatus, wanted: IncidentStatus) -> bool:
 def alert_may_become(now: AlertStatus, wanted: AlertStatus) -> bool:
     """Whether an SOS alert may take this step. Staying as it is is not a step, so it answers False."""
     return wanted in ALERT_STEPS[now]
+
+
+def patrol_may_become(now: PatrolStatus, wanted: PatrolStatus) -> bool:
+    """Whether a patrol may take this step. Staying as it is is not a step, so it answers False."""
+    return wanted in PATROL_STEPS[now]

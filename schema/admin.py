@@ -6,9 +6,12 @@ from typing import Any
 
 import strawberry
 
+from schema.announcements import AnnouncementsMutation, AnnouncementsQuery
 from schema.buckets import BucketsMutation, BucketsQuery
+from schema.checkpoints import CheckpointsMutation, CheckpointsQuery
 from schema.door import Door
 from schema.files import FilesQuery
+from schema.history import HistoryMutation, HistoryQuery
 from schema.log import LogQuery
 from schema.organisations import OrganisationsMutation, OrganisationsQuery
 from schema.people import PeopleMutation, PeopleQuery
@@ -25,14 +28,25 @@ class Query(
     OrganisationsQuery,
     FilesQuery,
     RecordsQuery,
+    CheckpointsQuery,
     LogQuery,
     BucketsQuery,
+    AnnouncementsQuery,
+    HistoryQuery,
 ):
     pass
 
 
 @strawberry.type
-class Mutation(PlacesMutation, PeopleMutation, OrganisationsMutation, BucketsMutation):
+class Mutation(
+    PlacesMutation,
+    CheckpointsMutation,
+    PeopleMutation,
+    OrganisationsMutation,
+    BucketsMutation,
+    AnnouncementsMutation,
+    HistoryMutation,
+):
     pass
 
 

@@ -10,6 +10,7 @@ from strawberry import UNSET
 
 from schema.cameras import SosPost
 from schema.enums import AlertSource, AlertStatus, DeliveryOutcome
+from schema.media import Media
 from schema.paging import PageInfo
 from schema.planner import Columns, Conditions, Order, many, one, reads
 from schema.scalars import Long
@@ -20,6 +21,7 @@ from storage import tables
 LATEST_FIRST = {"RAISED": Order("raised_at", descending=True)}
 IN_TURN = {"TURN": Order("number")}
 AS_TRIED = {"TRIED": Order("attempted_at")}
+AS_TAKEN = {"TAKEN": Order("taken_at")}
 
 
 @reads(tables.SosRecipient)
@@ -40,11 +42,15 @@ class AlertStep:
     """A step of the escalation, frozen when the alert was raised."""
 
     id: UUID
+    scope_id: UUID
+    alert_id: UUID
     number: int
     target: str
     due_at: datetime
     done_at: datetime | None
     outcome: str | None
+    rev: Long
+    updated_at: datetime
 
 
 @reads(tables.SosAlert)
@@ -95,6 +101,15 @@ class Alert:
     )
     def recipients(row: Columns, first: int = 50) -> Conditions:
         yield from ()  # every recipient belongs to the alert
+
+    @many(
+        "alert_id",
+        returns=list[Media],
+        order=AS_TAKEN,
+        description="Recordings and photographs, as they were taken.",
+    )
+    def media(row: Columns, first: int = 50) -> Conditions:
+        yield row.deleted_at.is_(None)
 
 
 @strawberry.type

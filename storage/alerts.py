@@ -61,11 +61,15 @@ class SosAlert(Synced, table=True):
     closed_at: datetime | None = None
 
 
-class SosStep(Kept, table=True):
-    """One step of an alert's escalation: whom to call, and when it is due. Frozen when the alert is raised."""
+class SosStep(Synced, table=True):
+    """One step of an alert's escalation: whom to call, and when it is due. Frozen when the alert is raised.
+
+    Triggers keep it in its alert's scope.
+    """
 
     __tablename__ = "sos_step"
     __table_args__ = (
+        synced_index("sos_step"),
         UniqueConstraint("alert_id", "number"),
         known("target", StepTarget),
         known("outcome", StepOutcome, optional=True),
@@ -73,7 +77,6 @@ class SosStep(Kept, table=True):
     )
 
     alert_id: UUID = Field(foreign_key="sos_alert.id")
-    scope_id: UUID
     number: int
     target: str
     due_at: datetime

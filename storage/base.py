@@ -41,6 +41,7 @@ class PgSnapshot(UserDefinedType[str]):
 
 
 ischema_names["xid8"] = Xid8
+ischema_names["pg_snapshot"] = PgSnapshot
 
 NOW = text("now()")
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 import asyncpg
 
-from storage.faults import DatabaseUnavailable, PrincipalRevoked, StorageFault
+from storage.faults import (
+    DatabaseIsStandby,
+    DatabaseUnavailable,
+    DeviceToWipe,
+    PrincipalRevoked,
+    StorageFault,
+)
 from storage.principal import Principal, Role
 
 _GONE = (
@@ -38,6 +45,16 @@ be served is replaced by nobody, so that even a caller who ignored the answer wo
 """
 
 
+WIPE_ORDERED = "select access.wipe_ordered($1)"
+"""Whether a phone was reported lost and has not erased its copy yet."""
+
+PATIENCE_SECONDS = 10.0
+"""How long a request waits for a connection of the pool."""
+
+IN_RECOVERY = "select pg_is_in_recovery()"
+"""Whether the server only follows another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entered:
     """A checked-out connection and the scopes that its principal may read."""
@@ -48,6 +65,22 @@ class Entered:
 
 async def _keep_session(connection: Connection) -> None:
     """The pool's reset query costs a fifth of a small read; `ENTER` replaces all that a session keeps."""
+
+
+async def _refuse_standby(connection: Connection) -> None:
+    """Asks each new connection, because an address may lead to another server after a failover. A primary does not become
+    a standby while its connections live."""
+    if await connection.fetchval(IN_RECOVERY):
+        raise DatabaseIsStandby
+
+
+async def _refusal(connection: Connection, principal: Principal) -> PrincipalRevoked:
+    """Why somebody is not served: a phone that was lost is told so wherever it asks."""
+    if principal.device_id is not None and await connection.fetchval(
+        WIPE_ORDERED, principal.device_id
+    ):
+        return DeviceToWipe()
+    return PrincipalRevoked()
 
 
 class Database:
@@ -68,6 +101,7 @@ class Database:
 
         Raises:
             DatabaseUnavailable: nobody answers at the address, or the login is refused.
+            DatabaseIsStandby: a standby answers.
         """
         try:
             pool = await asyncpg.create_pool(
@@ -75,6 +109,7 @@ class Database:
                 min_size=1,
                 max_size=size,
                 command_timeout=command_timeout,
+                init=_refuse_standby,
                 reset=_keep_session,
                 statement_cache_size=500,
                 server_settings={"application_name": "patrol", "jit": "off"},
@@ -90,35 +125,14 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
-    @asynccontextmanager
-    async def enter(self, role: Role, principal: Principal) -> AsyncIterator[Entered]:
+    def enter(self, role: Role, principal: Principal) -> AbstractAsyncContextManager[Entered]:
         """Checks a connection out for one principal, reading or writing as `role`.
 
         Raises:
             PrincipalRevoked: the session, key or token is no longer good.
             DatabaseUnavailable: PostgreSQL does not answer.
         """
-        connection = await self._acquire()
-        healthy = False
-        try:
-            row = await connection.fetchrow(
-                ENTER, role.value, str(principal), principal.credential_id
-            )
-            if not row["live"]:
-                healthy = True
-                raise PrincipalRevoked
-            yield Entered(connection, tuple(row["scopes"]))
-            healthy = True
-        except Exception as error:
-            # A statement that failed left the session usable; the open transaction is rolled back at release.
-            healthy = not connection.is_closed() and not isinstance(error, _GONE)
-            if not healthy and not isinstance(error, StorageFault):
-                raise DatabaseUnavailable("PostgreSQL cannot be reached.") from error
-            raise
-        finally:
-            if not healthy:
-                connection.terminate()
-            await self._pool.release(connection)
+        return _Checkout(self._pool, role, principal)
 
     @asynccontextmanager
     async def read(self, role: Role, principal: Principal) -> AsyncIterator[Entered]:
@@ -137,8 +151,62 @@ class Database:
         async with self.enter(role, principal) as entered, entered.connection.transaction():
             yield entered.connection
 
+
+class _Checkout:
+    """One checkout of a connection. A class, because it is on the way of every request: a generator costs it a tenth."""
+
+    __slots__ = ("_connection", "_pool", "_principal", "_role")
+
+    def __init__(self, pool: asyncpg.Pool, role: Role, principal: Principal) -> None:
+        self._pool = pool
+        self._role = role
+        self._principal = principal
+
+    async def __aenter__(self) -> Entered:
+        self._connection = connection = await self._acquire()
+        principal = self._principal
+        try:
+            row = await connection.fetchrow(
+                ENTER, self._role.value, str(principal), principal.credential_id
+            )
+        except BaseException as error:
+            await self._give_back(error)
+            raise
+        if not row["live"]:
+            await self._give_back(None)
+            raise PrincipalRevoked
+        return Entered(connection, tuple(row["scopes"]))
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        await self._give_back(error)
+
+    async def _give_back(self, error: BaseException | None) -> None:
+        """Releases the connection, or ends it where what happened may have left a statement or a transaction open.
+
+        Raises:
+            DatabaseUnavailable: that is what the error means.
+        """
+        connection = self._connection
+        # A statement that failed left the session usable; the open transaction is rolled back at release.
+        healthy = error is None or (
+            isinstance(error, Exception)
+            and not isinstance(error, _GONE)
+            and not connection.is_closed()
+        )
+        try:
+            if not healthy and isinstance(error, Exception) and not isinstance(error, StorageFault):
+                raise DatabaseUnavailable("PostgreSQL cannot be reached.") from error
+        finally:
+            if not healthy:
+                connection.terminate()
+            await self._pool.release(connection, timeout=PATIENCE_SECONDS)
+
     async def _acquire(self) -> Any:
         try:
-            return await self._pool.acquire(timeout=10)
+            # The pool's own time limit would run in a task of its own.
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self._pool.acquire()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             raise DatabaseUnavailable("PostgreSQL cannot be reached.") from error

@@ -24,6 +24,9 @@ class Device(Kept, table=True):
     platform: str
     model: str
     revoked_at: datetime | None = None
+    wipe_ordered_at: datetime | None = None
+    wiped_at: datetime | None = None
+    """When the phone said that it has erased its copy, as it was ordered to."""
 
 
 class DeviceState(SQLModel, table=True):

@@ -7,8 +7,10 @@
     ├── ObjectTooLarge     more bytes than the caller allowed
     ├── ContentDiffers     the bytes are not the ones that were declared
     ├── DatabaseUnavailable  PostgreSQL did not answer; the same call may succeed later
+    │   └── DatabaseIsStandby  PostgreSQL answers, but it only follows another server
     ├── DatabaseUnfit      PostgreSQL answers, but not one that this product may run on
     ├── PrincipalRevoked   the session, key or token behind a request is no longer good
+    │   └── DeviceToWipe     so it is, and the phone must erase its copy
     ├── ProgramMissing     a server program is not installed
     ├── DirectoryInUse     another process owns this data directory
     ├── DirectoryUnusable  the data directory cannot be used by this user or this version
@@ -57,12 +59,20 @@ class DatabaseUnavailable(StorageFault):
     """PostgreSQL does not answer."""
 
 
+class DatabaseIsStandby(DatabaseUnavailable):
+    """The database server is a standby: it takes no writes, and a pull read from it would miss rows."""
+
+
 class DatabaseUnfit(StorageFault):
     """This database cannot be used."""
 
 
 class PrincipalRevoked(StorageFault):
     """The credential is no longer good."""
+
+
+class DeviceToWipe(PrincipalRevoked):
+    """The phone was reported lost and must erase its copy."""
 
 
 class ProgramMissing(StorageFault):

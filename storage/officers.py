@@ -5,18 +5,26 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from storage.base import NOW, Kept, known, position_checks
+from storage.base import NOW, Kept, Synced, known, position_checks, synced_index
 from storage.vocabulary import OfficerRole
 
 
-class Officer(Kept, table=True):
-    """A person of a station who signs in on a phone or in the control room."""
+class Officer(Synced, table=True):
+    """A person of a station who signs in on a phone or in the control room.
+
+    The row is his public profile, which colleagues hold copies of; the scope is the station's staff
+    (`access.staff_scope`), set by a trigger. What beats often stands in `OfficerState`.
+    """
 
     __tablename__ = "officer"
-    __table_args__ = (UniqueConstraint("station_id", "badge"), known("role", OfficerRole))
+    __table_args__ = (
+        synced_index("officer"),
+        UniqueConstraint("station_id", "badge"),
+        known("role", OfficerRole),
+    )
 
     station_id: UUID = Field(foreign_key="station.id", index=True)
     badge: str
@@ -43,17 +51,29 @@ class Assignment(Kept, table=True):
 
 
 class OfficerState(SQLModel, table=True):
-    """What beats often about an officer: duty and last position. Never synced, so that a fix stamps nothing."""
+    """What beats often about an officer: duty and last position. Never synced, so that a fix stamps nothing.
+
+    `duty_at` is when he said so himself, `duty_device_id` the device whose lane said it and
+    `duty_sequence` its number there; both are none where it was said live.
+    """
 
     __tablename__ = "officer_state"
-    __table_args__ = position_checks(optional=True)
+    __table_args__ = (
+        *position_checks(optional=True),
+        CheckConstraint("accuracy_m >= 0", name="accuracy_m"),
+    )
 
     officer_id: UUID = Field(primary_key=True, foreign_key="officer.id")
     on_duty: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     on_duty_since: datetime | None = None
+    duty_at: datetime | None = None
+    duty_device_id: UUID | None = None
+    duty_sequence: int | None = Field(default=None, sa_type=BigInteger)
     latitude: float | None = None
     longitude: float | None = None
+    accuracy_m: float | None = None
     fix_at: datetime | None = None
+    fix_suspect: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
 
 INSERT_OFFICER = """
@@ -111,21 +131,22 @@ from officer where officer.station_id = $1 order by officer.badge
 SET_OFFICER_ACTIVE = "update officer set active = $2 where id = $1 and active <> $2 returning id"
 """Takes an officer off, which ends all his sessions at once, or back."""
 
-SET_DUTY = """
-insert into officer_state (officer_id, on_duty, on_duty_since) values ($1, $2, case when $2 then now() end)
-on conflict (officer_id) do update
-set on_duty = excluded.on_duty, on_duty_since = excluded.on_duty_since
-where officer_state.on_duty <> excluded.on_duty
-"""
-"""An officer goes on duty or off; saying it twice changes nothing."""
-
 OFF_DUTY_UNLESS_SIGNED_IN = """
-update officer_state set on_duty = false, on_duty_since = null
-where officer_id = any ($1::uuid[]) and on_duty and not exists (
-    select from session join device on device.id = session.device_id and device.revoked_at is null
-    where session.officer_id = officer_state.officer_id and session.revoked_at is null and session.expires_at > now())
+with off as (
+    update officer_state set on_duty = false, on_duty_since = null, duty_at = now(), duty_device_id = null,
+        duty_sequence = null
+    where officer_id = any ($1::uuid[]) and on_duty and not exists (
+        select from session join device on device.id = session.device_id and device.revoked_at is null
+        where session.officer_id = officer_state.officer_id and session.revoked_at is null
+          and session.expires_at > now())
+    returning officer_id
+)
+insert into duty_change
+    (id, scope_id, station_id, officer_id, on_duty, changed_at, captured_at_raw, received_at)
+select gen_random_uuid(), station_id, station_id, officer.id, false, now(), now()::text, now()
+from off join officer on officer.id = off.officer_id
 """
-"""Nobody is on duty whom no phone can reach: officers whose last session has ended go off duty."""
+"""Nobody is on duty whom no phone can reach: officers whose last session has ended go off duty, and the log says so."""
 
 READ_RANK = "select role, station_id from officer where id = $1 and active"
 """What an officer may do, and where."""
@@ -134,11 +155,16 @@ READ_STATION_OF = "select station_id from officer where id = $1 and active"
 """The station of an active officer."""
 
 NOTE_FIX = """
-insert into officer_state (officer_id, latitude, longitude, fix_at) values ($1, $2, $3, now())
+insert into officer_state as state (officer_id, latitude, longitude, accuracy_m, fix_at, fix_suspect)
+values ($1, $2, $3, $4, $5, $6)
 on conflict (officer_id) do update
-set latitude = excluded.latitude, longitude = excluded.longitude, fix_at = excluded.fix_at
+set latitude = excluded.latitude, longitude = excluded.longitude, accuracy_m = excluded.accuracy_m,
+    fix_at = excluded.fix_at, fix_suspect = excluded.fix_suspect
+where state.fix_at is null
+   or excluded.fix_at - case when excluded.fix_suspect then interval '1 hour' else interval '0' end
+      >= state.fix_at - case when state.fix_suspect then interval '1 hour' else interval '0' end
 """
-"""Keeps an officer's last position."""
+"""Keeps an officer's last position unless a newer one stands. A time in doubt counts as an hour older than it says."""
 
 READ_ME = """
 select officer.id, station_id, badge, role, rank, name, name_th, coalesce(state.on_duty, false) as on_duty

@@ -143,6 +143,28 @@ class DetailLevel(Term):
     FULL = "FULL", "As the station sees it."
 
 
+class PatrolStatus(Term):
+    """Where a patrol stands."""
+
+    ACTIVE = "ACTIVE", "Under way."
+    PAUSED = "PAUSED", "Interrupted by its officer, who means to go on."
+    ENDED = "ENDED", "Over; a patrol that goes on later is a new one."
+
+
+class CheckinFlag(Term):
+    """What makes a check-in a weaker proof. It is kept whatever is wrong with it."""
+
+    UNREADABLE = "UNREADABLE", "What was scanned is no code of ours, or was damaged."
+    FORGED = "FORGED", "The code looks like one of ours, but none of our keys has signed it."
+    KEY_RETIRED = "KEY_RETIRED", "The code was signed by a key that is believed no more."
+    UNKNOWN_POINT = "UNKNOWN_POINT", "The code is ours, but there is no such checkpoint."
+    OTHER_STATION = "OTHER_STATION", "The checkpoint belongs to another station."
+    SUPERSEDED = "SUPERSEDED", "The checkpoint's code was issued anew since; this is an older one."
+    RETIRED = "RETIRED", "The checkpoint is no longer in use."
+    NO_FIX = "NO_FIX", "The phone did not know where it was."
+    FAR_AWAY = "FAR_AWAY", "The phone was not near the checkpoint, its own accuracy allowed for."
+
+
 class OfficerRole(Term):
     """What an officer may do beyond his own records."""
 
@@ -169,6 +191,23 @@ class StoredObjectState(Term):
         "Kept, but it is not what was declared; the reason is stored with it.",
     )
     EXPIRED = "EXPIRED", "Removed because its retention ended."
+
+
+class MediaKind(Term):
+    """What a file is that belongs to an incident or an alert."""
+
+    PHOTO = "PHOTO", "A photograph."
+    VIDEO = "VIDEO", "A film, with or without sound."
+    AUDIO = "AUDIO", "A recording of sound."
+    DOCUMENT = "DOCUMENT", "Anything else: a scanned form, a statement."
+
+
+class NoticeSeverity(Term):
+    """How much a notice presses."""
+
+    INFO = "INFO", "Good to know."
+    WARNING = "WARNING", "To be minded on patrol."
+    URGENT = "URGENT", "Everybody must know it now."
 
 
 class StepTarget(Term):
@@ -203,6 +242,14 @@ class PushAddressKind(Term):
 
     FID = "FID", "A Firebase installation id."
     TOKEN = "TOKEN", "A Firebase registration token."
+
+
+class QuarantineState(Term):
+    """What became of a refused mutation that was kept."""
+
+    KEPT = "KEPT", "Waits for a person of the station."
+    REPLAYED = "REPLAYED", "Was applied after all, by a person's decision."
+    DISCARDED = "DISCARDED", "A person decided that it shall not be applied; it is still kept."
 
 
 class MutationOutcome(Term):

@@ -28,6 +28,11 @@ SECRET = "a secret of the tests, longer than thirty-two characters"
 LOGIN = "patrol_login"
 TEMPLATE = "patrol_template"
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-sql", action="store_true", help="Write docs/sql anew.")
+
+
 hypothesis.settings.register_profile("test", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("prove", deadline=None, max_examples=2_000)
 hypothesis.settings.load_profile("test")

@@ -64,14 +64,15 @@ def square(latitude: float, longitude: float, side: float = SIDE) -> dict[str, A
 class World:
     """A station with two zones side by side, the market and the temple.
 
-    Kanya patrols the market, Somkid the temple; Prasert, their supervisor, has the whole station. Each zone has a
-    camera, the market an SOS post. The radio is a partner that was granted all of the market. Every `add_` stores one
+    Kanya patrols the market, Somkid the temple; Prasert, their supervisor, has the whole station; all of them have the
+    scope of its staff. Each zone has a camera, the market an SOS post. The radio is a partner that was granted all of the market. Every `add_` stores one
     more row in a transaction of its own and returns its id.
     """
 
     database: Database
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     station: UUID = NOWHERE
+    staff: UUID = NOWHERE
     market: UUID = NOWHERE
     temple: UUID = NOWHERE
     prasert: UUID = NOWHERE
@@ -88,6 +89,7 @@ class World:
         """Stores the station and everything that the class describes."""
         world = cls(database)
         world.station = await world.add_station("Mae Sot", "แม่สอด")
+        world.staff = await world.staff_of(world.station)
         world.market = await world.add_zone("Market", "ตลาด")
         world.temple = await world.add_zone("Temple", "วัด", longitude=LONGITUDE + SIDE)
         world.prasert = await world.add_officer(
@@ -130,6 +132,10 @@ class World:
             latitude=LATITUDE,
             longitude=LONGITUDE,
         )
+
+    async def staff_of(self, station: UUID) -> UUID:
+        """The scope that everybody of a station has."""
+        return UUID(str(await self.change("select access.staff_scope($1)", station)))
 
     async def add_zone(
         self,

@@ -7,9 +7,11 @@ import typer
 from api.cli import (
     admin,
     audit,
+    backup,
     buckets,
     camera,
     check,
+    checkpoint,
     demo,
     device,
     epoch,
@@ -20,7 +22,9 @@ from api.cli import (
     place,
     post,
     processes,
+    receipt,
     schema,
+    sync,
     up,
 )
 
@@ -38,5 +42,7 @@ app = typer.Typer(
 )
 for command in (up, processes, migrate, check, demo, buckets):
     command.register(app)
-for noun in (officer, device, partner, camera, post, place, admin, key, epoch, audit, schema):
+for noun in (
+    officer, device, partner, camera, post, checkpoint, place, admin, key, epoch, sync, backup, receipt, audit, schema,
+):  # fmt: skip
     noun.register(app)

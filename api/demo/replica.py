@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-SUBJECTS = ("alerts", "stations", "zones", "posts", "communities", "cameras", "incidents")
+SUBJECTS = (
+    "alerts",
+    "steps",
+    "stations",
+    "zones",
+    "posts",
+    "checkpoints",
+    "communities",
+    "cameras",
+    "officers",
+    "notices",
+    "incidents",
+    "notes",
+    "media",
+    "patrols",
+    "checkins",
+    "duty",
+)
 
 Row = dict[str, Any]
 
@@ -25,12 +43,14 @@ class Replica:
     def apply(self, page: dict[str, Any]) -> int:
         """Applies one page and keeps its cursor; returns how many rows and removals it brought.
 
-        The order is the contract's: reset, revoked scopes, removals, rows. On a real phone all of this and the cursor
+        The order is the contract's: reset (of all, of single lists), revoked scopes, removals, rows, what has expired. On a real phone all of this and the cursor
         are one transaction, so that a crash in between costs a repeated page and nothing else.
         """
         if page["reset"] is not None:
             for rows in self.rows.values():
                 rows.clear()
+        for subject in page["resetSubjects"]:
+            self.rows[subject].clear()
         revoked = set(page["revokedScopes"])
         for rows in self.rows.values():
             for key in [key for key, row in rows.items() if row["scopeId"] in revoked]:
@@ -41,6 +61,10 @@ class Replica:
         for subject in SUBJECTS:
             self.rows[subject].update({row["id"]: row for row in page[subject]})
             news += len(page[subject])
+        now = datetime.fromisoformat(page["serverTime"])
+        for key, row in list(self.rows["notices"].items()):
+            if row["expiresAt"] is not None and datetime.fromisoformat(row["expiresAt"]) <= now:
+                del self.rows["notices"][key]
         self.scopes = frozenset(page["scopes"])
         self.applied = {lane["lane"]: lane["appliedSequence"] for lane in page["lanes"]}
         self.complete = page["complete"]

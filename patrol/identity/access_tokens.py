@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -31,11 +31,14 @@ class AccessClaims:
     station_id: UUID
     role: str
     expires_at: datetime
+    principal: Principal = field(init=False)
+    """The officer, as the database is told; made once, since claims are remembered."""
 
-    @property
-    def principal(self) -> Principal:
-        """The officer, as the database is told."""
-        return Principal(PrincipalKind.OFFICER, self.officer_id, self.session_id, self.device_id)
+    def __post_init__(self) -> None:
+        officer = Principal(
+            PrincipalKind.OFFICER, self.officer_id, self.session_id, self.device_id
+        )
+        object.__setattr__(self, "principal", officer)
 
 
 class AccessTokens:

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from patrol.duty import change_live
 from patrol.errors import VariableInvalid
+from patrol.fixes import Position
 from storage.database import Connection
 from storage.devices import KEEP_ADDRESS, LOCK_ADDRESS, TAKE_ADDRESS_OVER
-from storage.officers import NOTE_FIX, SET_DUTY
 from storage.vocabulary import PushAddressKind
 
 LONGEST_ADDRESS = 4096
@@ -37,18 +38,31 @@ async def set_push_address(
     await connection.execute(KEEP_ADDRESS, uuid7(), session_id, kind.value, address)
 
 
-async def go_on_duty(connection: Connection, officer_id: UUID) -> None:
-    """An SOS rings for this officer among the first. Saying it again keeps the time at which it began."""
-    await connection.execute(SET_DUTY, officer_id, True)
+async def go_on_duty(
+    connection: Connection,
+    officer_id: UUID,
+    *,
+    device_id: UUID | None = None,
+    position: Position | None = None,
+) -> UUID | None:
+    """An SOS rings for this officer among the first. Saying it again keeps the time at which it began.
+
+    Returns:
+        The scope to poke; None where he was on duty already.
+    """
+    at = await connection.fetchval("select clock_timestamp()")
+    return await change_live(
+        connection, officer_id, True, at, device_id=device_id, position=position
+    )
 
 
-async def go_off_duty(connection: Connection, officer_id: UUID) -> None:
-    """The officer is called only when those on duty do not answer."""
-    await connection.execute(SET_DUTY, officer_id, False)
+async def go_off_duty(
+    connection: Connection, officer_id: UUID, *, device_id: UUID | None = None
+) -> UUID | None:
+    """The officer is called only when those on duty do not answer.
 
-
-async def note_fix(
-    connection: Connection, officer_id: UUID, latitude: float, longitude: float
-) -> None:
-    """Keeps where an officer is now (WGS 84 degrees), by which the nearest are called first."""
-    await connection.execute(NOTE_FIX, officer_id, latitude, longitude)
+    Returns:
+        The scope to poke; None where he was off duty already.
+    """
+    at = await connection.fetchval("select clock_timestamp()")
+    return await change_live(connection, officer_id, False, at, device_id=device_id)

@@ -29,14 +29,18 @@ EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"
 NOUNS = (
     "admin",
     "audit",
+    "backup",
     "camera",
     "cameras",
+    "checkpoint",
     "device",
     "epoch",
     "keys",
     "officer",
     "partner",
     "post",
+    "receipt",
+    "sync",
 )
 
 

@@ -40,7 +40,7 @@ async def test_a_code_turns_a_phone_into_the_officers_phone(
     assert (principal.id, principal.credential_id) == (world.kanya, signed_in.session_id)
     assert signed_in.officer["name"] == "Kanya"
     async with world.database.read(Role.PHONE, principal) as entered:
-        assert set(entered.scopes) == {world.market}
+        assert set(entered.scopes) == {world.market, world.staff}
 
 
 @pytest.mark.parametrize("written", ["{}", " {} ", "{lower}", "{plain}", "{spaced}"], ids=str)

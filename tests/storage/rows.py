@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from uuid import UUID
 
 import asyncpg
 
@@ -35,6 +36,39 @@ async def fill_every_table(world: World, owner: asyncpg.Connection) -> None:
     await world.store(
         "community", scope_id=world.market, zone_id=world.market, name="Market", name_th="ตลาด"
     )
+    device = officer.device_id
+    captured = {"captured_at_raw": "2026", "received_at": now(), "device_id": device}
+    await world.store(
+        "incident_note",
+        scope_id=world.temple,
+        incident_id=incident,
+        text="Seen again",
+        written_by=world.kanya,
+        occurred_at=now(),
+        **captured,
+    )
+    await world.store(
+        "media",
+        scope_id=world.temple,
+        incident_id=incident,
+        kind="PHOTO",
+        content_type="image/jpeg",
+        size_bytes=1000,
+        sha256=bytes(32),
+        state="DECLARED",
+        attached_by=world.kanya,
+        taken_at=now(),
+        **captured,
+    )
+    await world.store(
+        "notice",
+        station_id=world.station,
+        severity="INFO",
+        title="Market day",
+        body="The market opens at five.",
+        valid_from=now(),
+    )
+    await add_patrols(world, officer.device_id)
     lane = (officer.device_id, officer.id)
     for statement, *values in (
         ("insert into device_state (device_id) values ($1)", officer.device_id),
@@ -60,7 +94,30 @@ async def fill_every_table(world: World, owner: asyncpg.Connection) -> None:
             "values (gen_random_uuid(), $1, $2, 'RECORDS', 1, gen_random_uuid(), 'X', '{}')",
             *lane,
         ),
+        (
+            "insert into sync_mark (slot, serial, token, epoch_id, timeline, database_oid, table_oid, xid, lsn) "
+            "select 1, 1, gen_random_uuid(), id, 1, 1, tableoid::bigint, '3', '0/1' from sync_epoch",
+        ),
+        (
+            "insert into sync_backup (id, epoch_id, durable_through, note) "
+            "select gen_random_uuid(), id, now(), '' from sync_epoch",
+        ),
+        (
+            "insert into sync_gap (id, device_id, officer_id, lane, from_sequence, to_sequence, epoch_id) "
+            "select gen_random_uuid(), $1, $2, 'RECORDS', 1, 1, id from sync_epoch",
+            *lane,
+        ),
         ("insert into sync_set (id, content) values ('x', '[]')",),
+        (
+            "insert into held_snapshot (device_id, officer_id, subjects, epoch_id, snapshot, sets) "
+            "values ($1, $2, '', gen_random_uuid(), pg_current_snapshot(), '{}')",
+            *lane,
+        ),
+        (
+            "insert into sync_horizon (id, epoch_id, oldest) "
+            "values (gen_random_uuid(), gen_random_uuid(), pg_current_xact_id())",
+        ),
+        ("insert into purged_row (subject, id) values ('incident', gen_random_uuid())",),
         ("insert into signing_key (kid, wrapped, signs_from) values ('k', 'w', now())",),
         ("insert into audit_entry (principal, act, subject) values ('system:test', 'test', '')",),
         (
@@ -74,3 +131,66 @@ async def fill_every_table(world: World, owner: asyncpg.Connection) -> None:
         ),
     ):
         await owner.execute(statement, *values)
+
+
+async def add_patrols(world: World, device: UUID | None) -> None:
+    """A patrol of Kanya with what belongs to it."""
+    mine = {"station_id": world.station, "officer_id": world.kanya, "device_id": device}
+    captured = {"captured_at_raw": "2026", "received_at": now()}
+    patrol = await world.store(
+        "patrol",
+        scope_id=world.market,
+        zone_id=world.market,
+        status="ACTIVE",
+        started_at=now(),
+        steps="[]",
+        **mine,
+        **captured,
+    )
+    checkpoint = await add_checkpoint(world)
+    await world.store(
+        "checkin",
+        scope_id=world.market,
+        zone_id=world.market,
+        checkpoint_id=checkpoint,
+        patrol_id=patrol,
+        checked_in_at=now(),
+        code_content="patrol://checkpoint",
+        code_valid=False,
+        flags=["UNREADABLE"],
+        **mine,
+        **captured,
+    )
+    await world.store(
+        "duty_change",
+        scope_id=world.station,
+        on_duty=True,
+        changed_at=now(),
+        **mine,
+        **captured,
+    )
+    await world.change("select make_track_partitions(array[current_date])")
+    await world.store(
+        "track_point", at=now(), received_at=now(), latitude=16.7, longitude=98.5, **mine
+    )
+
+
+async def add_checkpoint(world: World, code: str = "K1", kid: str = "k") -> UUID:
+    """A checkpoint of the market."""
+    await world.change(
+        "insert into checkpoint_key (kid, public_key) values ($1, $2) on conflict do nothing",
+        kid,
+        bytes(32),
+    )
+    return await world.store(
+        "checkpoint",
+        scope_id=world.market,
+        station_id=world.station,
+        zone_id=world.market,
+        code=code,
+        name="Gate",
+        name_th="ประตู",
+        latitude=16.7131,
+        longitude=98.5708,
+        code_kid=kid,
+    )

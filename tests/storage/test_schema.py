@@ -103,6 +103,8 @@ async def test_the_models_equal_the_migrations(fresh_database_url: str) -> None:
                 "compare_type": True,
                 "include_object": lambda _o, name, kind, *_: (
                     not (kind == "table" and name.startswith("pgqueuer"))
+                    # Its expression is told apart from itself; the tests of search need the index.
+                    and (kind, name) != ("index", "incident_text_idx")
                 ),
             },
         )
