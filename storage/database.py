@@ -111,7 +111,8 @@ class Database:
                 command_timeout=command_timeout,
                 init=_refuse_standby,
                 reset=_keep_session,
-                statement_cache_size=500,
+                # Prepared, a planned page takes some 300 kB of its backend, and clients choose which pages there are.
+                statement_cache_size=150,
                 server_settings={"application_name": "patrol", "jit": "off"},
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
@@ -169,12 +170,13 @@ class _Checkout:
             row = await connection.fetchrow(
                 ENTER, self._role.value, str(principal), principal.credential_id
             )
+            refusal = None if row["live"] else await _refusal(connection, principal)
         except BaseException as error:
             await self._give_back(error)
             raise
-        if not row["live"]:
+        if refusal is not None:
             await self._give_back(None)
-            raise PrincipalRevoked
+            raise refusal
         return Entered(connection, tuple(row["scopes"]))
 
     async def __aexit__(

@@ -64,7 +64,7 @@ def context(
     return Context(principal=principal, database=database, **given)
 
 
-async def ask(door: Door, context: Context, text: str, **variables: Any) -> dict[str, Any]:
+async def ask(door: Door, context: Context, text: str, /, **variables: Any) -> dict[str, Any]:
     """The whole answer to one operation."""
     try:
         operation = door.operations.get(text)

@@ -76,6 +76,8 @@ def _compiled(
         definition.variable_definitions or ()
     ):
         raise NoShortWay  # a variable is also asked for below the root, or inside of a constant
+    if len(set(variables)) < len(variables):
+        raise NoShortWay  # one value for two arguments, which a struct has no second place for
     slots: list[Slot] = []
     constants: dict[str, Any] = {}
     for name, argument in field.args.items():

@@ -3,6 +3,7 @@
 A page under several scopes is one bounded index scan for each (see `statements.page`). A condition that takes one of
 several values would make each of them read past all rows of other values. Declared as `Among`, each value becomes a scan
 of its own; declared as `Sought`, a text is looked up first where that is shorter. Both are plain conditions anywhere else.
+What no index serves is declared as `Beside`, so that PostgreSQL goes on reading in order.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Text,
+    and_,
     any_,
     bindparam,
     cast,
+    false,
     func,
     or_,
     select,
@@ -32,15 +35,20 @@ class Among:
     """The column has one of the values, an array. An index goes on with the column `along` after it.
 
     `every`: these are all values there are, named only because the index has the column before others.
+    `held`: conditions on columns that the index holds at its end. A scan for one value checks them without a look at the
+    table; anywhere else they are asked beside.
     """
 
     column: ColumnElement[Any]
     values: ColumnElement[Any]
     along: str
     every: bool = False
+    held: tuple[ColumnElement[bool], ...] = ()
 
     def plain(self) -> ColumnElement[bool]:
-        return true() if self.every else self.column == any_(self.values)
+        if self.every:
+            return true()
+        return and_(self.column == any_(self.values), *(Beside(one).plain() for one in self.held))
 
     def each(self, number: int) -> FromClause:
         """The values as rows, each once: the same one twice would bring its rows twice."""
@@ -64,15 +72,30 @@ class Sought:
         for special in ("\\", "%", "_"):
             text = func.replace(text, special, "\\" + special)
         pattern = func.concat("%", text, "%")
-        return or_(*(column.ilike(pattern) for column in self.columns))
+        return Beside(or_(*(column.ilike(pattern) for column in self.columns))).plain()
 
 
-Condition: TypeAlias = ColumnElement[bool] | Among | Sought
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A condition that is asked of each row a scan brings, because no index that the list is read by serves it.
+
+    PostgreSQL guesses that a comparison whose value it does not know yet keeps one row in two hundred, two of them one in
+    forty thousand. It then reads a whole scope by any index and sorts, rather than in order until a page is full. What it
+    cannot look into it takes to keep every other row.
+    """
+
+    condition: ColumnElement[bool]
+
+    def plain(self) -> ColumnElement[bool]:
+        return func.coalesce(self.condition, false())
+
+
+Condition: TypeAlias = ColumnElement[bool] | Among | Sought | Beside
 
 
 def plain(condition: Condition) -> ColumnElement[bool]:
     """A condition that is asked of each row."""
-    return condition.plain() if isinstance(condition, Among | Sought) else condition
+    return condition.plain() if isinstance(condition, Among | Sought | Beside) else condition
 
 
 class Asked(Protocol):

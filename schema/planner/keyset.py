@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import DateTime, Float, Integer, Uuid
+from sqlalchemy import BigInteger, DateTime, Float, Integer, Uuid
 from sqlalchemy.types import TypeEngine
 
 from patrol.errors import CursorInvalid
@@ -32,8 +32,10 @@ def decode(
         padded = cursor + "=" * (-len(cursor) % 4)
         made_for, value, key = orjson.loads(urlsafe_b64decode(padded))
         if made_for != order:
-            raise CursorInvalid(f"The cursor belongs to the order {made_for}, not to {order}.")
-        return _typed(value, kind), UUID(key) if isinstance(key_kind, Uuid) else _counted(int(key))
+            raise CursorInvalid(f"The cursor belongs to another order than {order}.")
+        return _typed(value, kind), (
+            UUID(key) if isinstance(key_kind, Uuid) else _counted(int(key), key_kind)
+        )
     except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error) as error:
         raise CursorInvalid from error
 
@@ -45,16 +47,19 @@ def _typed(value: Any, kind: TypeEngine[Any]) -> Any:
         if at.tzinfo is None:
             raise ValueError("not an instant")
         return at.astimezone(UTC)
-    if isinstance(impl, Float | Integer):
+    if isinstance(impl, Integer):
+        return _counted(value, impl)
+    if isinstance(impl, Float):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError("not a number")
-        return _counted(value) if isinstance(value, int) else value
+        return float(value)
     if not isinstance(value, str) or "\0" in value:
         raise ValueError("not a text of the database")
     return value
 
 
-def _counted(number: int) -> int:
-    if abs(number) >= 2**63:
+def _counted(number: Any, kind: TypeEngine[Any]) -> int:
+    bits = 63 if isinstance(kind, BigInteger) else 31
+    if type(number) is not int or abs(number) >= 2**bits:
         raise ValueError("not a number of the database")
     return number

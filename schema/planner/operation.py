@@ -34,8 +34,12 @@ from schema.planner.reads import Reading
 from schema.planner.select import Document
 from schema.planner.variables import Variables
 
-PLANS = 16
+PLANS = 4
 """How many combinations of @skip and @include an operation keeps plans for."""
+
+
+OVERHEAD = 200
+"""Characters that an operation counts beside its text."""
 
 
 class RequestErrors(Exception):
@@ -254,7 +258,8 @@ class _Conditions(Visitor):
 class Operations:
     """The operations of one contract, by their text; the least used are forgotten first.
 
-    `characters` of text are kept at most: read, they take a hundred and seventy times as much memory.
+    `characters` of text are kept at most: read, validated and planned, each takes about a kilobyte of memory. A text
+    counts `OVERHEAD` more than it is long, for what does not depend on its length.
     """
 
     def __init__(
@@ -263,7 +268,7 @@ class Operations:
         convert: Converter,
         *,
         limits: Limits | None = None,
-        characters: int = 512 * 1024,
+        characters: int = 128 * 1024,
     ) -> None:
         self.schema = schema
         self.limits = limits or Limits()
@@ -285,10 +290,10 @@ class Operations:
             return self._known[key]
         operation = self._read(text, name)
         self._known[key] = operation
-        self._room -= len(text)
+        self._room -= OVERHEAD + len(text)
         while self._room < 0:
             (forgotten, _), _ = self._known.popitem(last=False)
-            self._room += len(forgotten)
+            self._room += OVERHEAD + len(forgotten)
         return operation
 
     def _read(self, text: str, name: str | None) -> Operation:

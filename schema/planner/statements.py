@@ -70,9 +70,11 @@ def page(
     declarations = list(declared(rows.c, **parameters(given)) or ())
     where = [plain(one) for one in declarations]
     beyond = [_beyond(order, value, key)] if after else []
+    # One object: SQLAlchemy sees that a second FROM of it is the same, and would name an equal one twice.
+    joined = selection.from_clause()
     bounded: Select[Any] = (
         select(*selection.columns, value.label("_value"), key.label("_key"))
-        .select_from(selection.from_clause())
+        .select_from(joined)
         .where(*beyond)
         .order_by(*_ordering(order, value, key))
         .limit(_LIMIT)
@@ -97,7 +99,7 @@ def page(
         for number, one in enumerate(among):
             each = one.each(number)
             start = start.join(each, true())
-            branch = branch.where(one.column == each.c.value)
+            branch = branch.where(one.column == each.c.value, *one.held)
         where.append(scope == any_(_SCOPES))
         if sought is not None:
             found = _found(sought, order, after=after)
@@ -112,9 +114,7 @@ def page(
             )
             looked_up = (
                 bounded.where(*where)
-                .select_from(
-                    found.join(hits, true()).join(selection.from_clause(), key == hits.c.id)
-                )
+                .select_from(found.join(hits, true()).join(joined, key == hits.c.id))
                 .subquery("looked_up")
             )
             merged = union_all(whole, select(*looked_up.c)).subquery("merged")

@@ -9,10 +9,14 @@ from typing import Any
 
 from storage.statements import Statement
 
-ROOM = 5_000
-"""Statements kept at once, of about 5 kB each; the least used is forgotten first and made again when it is asked for."""
+ROOM = 16 * 1024 * 1024
+"""Characters of SQL kept at once; the least used statement is forgotten first and made again when it is asked for."""
+
+OVERHEAD = 1_000
+"""What a statement takes beside its text, in characters."""
 
 _kept: OrderedDict[tuple[int, Any], Statement] = OrderedDict()
+_left = ROOM
 _numbers = count()
 
 
@@ -26,12 +30,18 @@ class Variants:
 
     def get(self, shape: Any, build: Callable[[], Statement]) -> Statement:
         """The statement for a shape: which arguments were given, in which order."""
+        global _left  # the room is the process's
         key = (self._number, shape)
         statement = _kept.get(key)
         if statement is None:
             statement = _kept[key] = build()
-            if len(_kept) > ROOM:
-                _kept.popitem(last=False)
+            _left -= _size(statement)
+            while _left < 0 and len(_kept) > 1:
+                _left += _size(_kept.popitem(last=False)[1])
         else:
             _kept.move_to_end(key)
         return statement
+
+
+def _size(statement: Statement) -> int:
+    return OVERHEAD + len(statement.sql)

@@ -343,7 +343,7 @@ def test_the_contracts_share_no_classes() -> None:
 
 
 def test_statements_share_one_bounded_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(variants, "ROOM", 3)
+    monkeypatch.setattr(variants, "_left", 3 * (variants.OVERHEAD + len("select 1")))
     monkeypatch.setattr(variants, "_kept", OrderedDict())
     one, other = variants.Variants(), variants.Variants()
     made: list[int] = []
