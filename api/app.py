@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from api import health, ingest, signin
+from api import health, ingest, signin, surrender
 from api.graphql import HTTPLimits, graphql_routes
 from api.graphql.application import DoorsFirst, compressed
 from api.graphql.doors import DoorEngine
@@ -39,6 +39,7 @@ def create_app(services: Services) -> Starlette:
         *graphql_routes("/partner/graphql", partner, signin.authenticate_partner, http=limits),
         *graphql_routes("/admin/graphql", admin, signin.authenticate_admin, http=limits),
         *signin.routes,
+        *surrender.routes,
         *ingest.routes,
         *health.routes,
     ]
@@ -53,6 +54,7 @@ def create_app(services: Services) -> Starlette:
         },
     )
     app.state.services = services
+    surrender.SurrenderDesk.open(app, phone.door)
     return app
 
 

@@ -12,7 +12,7 @@ from patrol.audit import SCHEDULES, SEAL, seal_log
 from patrol.calling import call_step
 from patrol.escalation import CALL_STEP
 from patrol.media import MAKE_THUMBNAILS
-from patrol.sync import compaction, history
+from patrol.sync import compaction, history, quarantine
 from patrol.thumbnails import make_thumbnails
 from storage.job_turns import Every
 from storage.jobs import Job, JobKind
@@ -41,7 +41,13 @@ def handlers(services: Services) -> Mapping[str, JobKind]:
             services.database, silent=timedelta(days=services.settings.silent_days)
         )
 
+    async def overdue(_: Job) -> None:
+        await quarantine.watch(
+            services.database, shift=timedelta(hours=services.settings.shift_hours)
+        )
+
     return {
+        quarantine.WATCH: JobKind(overdue),
         compaction.COMPACT: JobKind(compact, time_limit=timedelta(hours=1)),
         tracks.MAKE_TRACK_PARTITIONS: JobKind(partitions),
         history.WATCH: JobKind(watch, time_limit=timedelta(hours=1)),
@@ -61,4 +67,10 @@ def handlers(services: Services) -> Mapping[str, JobKind]:
 
 def schedules() -> Sequence[Every]:
     """What is run again and again, once for all workers."""
-    return (*SCHEDULES, *compaction.SCHEDULES, *history.SCHEDULES, *tracks.SCHEDULES)
+    return (
+        *SCHEDULES,
+        *compaction.SCHEDULES,
+        *history.SCHEDULES,
+        *tracks.SCHEDULES,
+        *quarantine.SCHEDULES,
+    )

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.figures import look_at_quarantine
 from storage.buckets import Bucket
 from storage.faults import StorageFault
 from storage.principal import Role, system
@@ -37,14 +38,18 @@ async def readyz(request: Request) -> Response:
         )
     )
     ready = all(told == "ok" for told in parts.values())
+    told = {"status": "ok" if ready else "unavailable", **parts, "push": services.notifier.enabled}
+    # What people have left lying is no reason to take a process out of service.
+    waiting = await _quarantine(services) if ready else None
     return JSONResponse(
-        {"status": "ok" if ready else "unavailable", **parts, "push": services.notifier.enabled},
+        told if waiting is None else {**told, "quarantine": waiting},
         status_code=200 if ready else 503,
     )
 
 
-async def metrics(_: Request) -> Response:
-    """Prometheus figures of this process."""
+async def metrics(request: Request) -> Response:
+    """Prometheus figures of this process, and of what waits for people in the whole installation."""
+    await _quarantine(request.app.state.services)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -54,6 +59,15 @@ async def _told(asked: object) -> str:
     except (StorageFault, TimeoutError) as fault:
         return str(fault) or "does not answer in time"
     return "ok"
+
+
+async def _quarantine(services: Services) -> dict[str, int] | None:
+    """What waits for a person; None where nobody can be asked."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            return await look_at_quarantine(services)
+    except (StorageFault, TimeoutError):
+        return None
 
 
 async def _database(services: Services) -> None:

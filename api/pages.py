@@ -58,6 +58,12 @@ def errors_page() -> str:
                 for one in rows
             ],
         )
+        + "\n## In Thai\n\n"
+        'Why a record was not stored as it was sent: officers read it beside "kept, with your supervisor".\n\n'
+        + _table(
+            ("Code", "Thai"),
+            [(f"`{one.code}`", one.message_th) for one in rows if one.message_th],
+        )
         + "\n## Faults of what is kept\n\n"
         "The command line and logs name these; the doors answer them with a code from above.\n\n"
         + _table(

@@ -46,10 +46,9 @@ class Services:
     notifier: FirebaseNotifier | SilentNotifier
 
     def link(self, bucket: str, key: str) -> str:
-        """A signed link to an object, as long as settings say."""
-        return self.store.link(
-            "GET", Bucket(bucket), key, expires=timedelta(seconds=self.settings.link_seconds)
-        )
+        """A signed link to an object, for at least as long as settings say."""
+        lasting = timedelta(seconds=self.settings.link_seconds)
+        return self.store.steady_link(Bucket(bucket), key, lasting=lasting)
 
     def context(self, principal: Principal) -> Context:
         """The context of one GraphQL operation."""

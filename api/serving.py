@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
@@ -84,6 +85,9 @@ async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
                 server.force_exit = server.should_exit
                 server.should_exit = True
 
+            # What is there now stays for good. The collector would look at all of it again and again, for nothing.
+            gc.collect()
+            gc.freeze()
             with _told_to_stop(stop):
                 await server.serve([sock])
     finally:

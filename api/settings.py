@@ -97,8 +97,14 @@ class Settings(BaseSettings):
         le=3650,
         description="A phone that did not pull for more days begins its copy anew; until then deleted rows are kept for it.",
     )
+    shift_hours: int = Field(
+        default=12,
+        ge=1,
+        le=168,
+        description="A refused record that waits for a person for more hours raises the alarm.",
+    )
     link_seconds: int = Field(
-        default=3600, ge=30, le=604_800, description="Lifetime of signed media links."
+        default=3600, ge=30, le=604_800, description="Least lifetime of signed media links."
     )
     snapshot_bytes: int = Field(
         default=16 * 1024 * 1024, ge=1024, description="Largest snapshot that a camera may send."

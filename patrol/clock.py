@@ -11,6 +11,7 @@ Hand over the text as it came. A decoder that makes a datetime of it first refus
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -73,6 +74,12 @@ def read_phone_time(raw: datetime | str, received_at: datetime) -> PhoneTime:
     if received_at.tzinfo is None:
         raise ValueError("received_at must be an aware datetime")
     arrival = received_at.astimezone(UTC)
+    if isinstance(raw, str) and _ISO.fullmatch(raw):
+        # Nearly always the clock is right and its text plain; part by part it takes five times as long.
+        with suppress(ValueError):
+            plain = datetime.fromisoformat(raw)
+            if plain.tzinfo is not None and EARLIEST <= plain <= arrival + AHEAD_ALLOWED:
+                return PhoneTime(plain.astimezone(UTC), raw, False)
     kept = _printable(raw.isoformat() if isinstance(raw, datetime) else raw)
 
     written = _Written.of(raw)

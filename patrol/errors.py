@@ -17,38 +17,9 @@ capitals. What a record can be refused with also has `message_th`, because offic
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
 
-
-class Problem(Exception):
-    """Something was refused."""
-
-    code: ClassVar[str] = "PROBLEM"
-    http_status: ClassVar[int] = 500
-    what_to_do: ClassVar[str] = ""
-    message_th: ClassVar[str] = ""
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        # A general problem's words would be wrong for a special one.
-        cls.message_th = cls.__dict__.get("message_th", "")
-        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).upper()
-
-    def __init__(self, detail: str | None = None, **extra: Any) -> None:
-        """`detail` replaces the general message for this one case; `extra` is shown to the client as data."""
-        self.message = detail or self.default_message()
-        self.extra = extra
-        super().__init__(self.message)
-
-    @classmethod
-    def default_message(cls) -> str:
-        return (cls.__doc__ or "").strip().splitlines()[0]
-
-    def as_extensions(self) -> dict[str, Any]:
-        """The `extensions` member of a GraphQL error, and the body of an HTTP one."""
-        return {"code": self.code, "whatToDo": self.what_to_do, **self.extra}
+from patrol.problem import Problem as Problem
 
 
 class BadRequest(Problem):
@@ -120,7 +91,9 @@ class CursorInvalid(BadRequest):
 class ReceiptInvalid(BadRequest):
     """The receipt was not made by this installation, or was changed."""
 
-    what_to_do = "Copy the whole text from the phone; a receipt of another installation is checked there."
+    what_to_do = (
+        "Copy the whole text from the phone; a receipt of another installation is checked there."
+    )
 
 
 class ImportRefused(BadRequest):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from patrol.errors import (
     NotInScope,
     StateNotReachable,
 )
-from patrol.places import zone_at
+from patrol.places import station_zones
 from patrol.sync.mutation import Author, Effect, Mutation, refused
 from patrol.transitions import incident_may_become
 from storage.database import Connection
@@ -49,66 +49,81 @@ async def report(
     An officer may report from every zone of the station, also from one that is not assigned: what happened there was seen.
     """
     named = await _own_zones(connection, author, mutations)
-    rows: dict[UUID, dict[str, Any]] = {}
-    effects: dict[UUID, Effect] = {}
+    around = await _around(connection, author, mutations)
+    rows: list[dict[str, Any]] = []
     for one in mutations:
-        zone = _uuid(one.fields.get("zone_id"))
-        if zone is not None and zone not in named:
-            effects[one.row_id] = refused(one, NotInScope)
-            continue
-        latitude, longitude = one.fields.get("latitude"), one.fields.get("longitude")
-        if zone is None and latitude is not None and longitude is not None:
-            zone = await zone_at(connection, author.station, latitude, longitude)
-        rows[one.row_id] = _new_row(author, one, zone)
+        zone_text = one.fields.get("zone_id")
+        zone = around.get(one.row_id) if zone_text is None else named.get(zone_text)
+        if zone is not None or zone_text is None:
+            rows.append(_new_row(author, one, zone))
     added = {
         row["id"]: row["rev"]
         for row in await connection.fetch(
-            INSERT_INCIDENTS, orjson.dumps(list(rows.values())).decode()
+            INSERT_INCIDENTS, orjson.dumps(rows, default=str).decode()
         )
     }
+    scopes = {row["id"]: (row["scope_id"],) for row in rows}
+    effects = []
     for one in mutations:
-        if one.row_id in added:
-            scopes = (UUID(rows[one.row_id]["scope_id"]),)
-            effects[one.row_id] = Effect(
-                MutationOutcome.APPLIED, one.row_id, added[one.row_id], scopes=scopes
-            )
-        elif one.row_id in rows:
-            effects[one.row_id] = refused(one, AlreadyExists)
-    return [effects[one.row_id] for one in mutations]
+        key = one.row_id
+        if key not in scopes:
+            effects.append(refused(one, NotInScope))
+        elif (rev := added.get(key)) is None:
+            effects.append(refused(one, AlreadyExists))
+        else:
+            effects.append(Effect(MutationOutcome.APPLIED, key, rev, scopes=scopes[key]))
+    return effects
 
 
 async def _own_zones(
     connection: Connection, author: Author, mutations: Sequence[Mutation]
-) -> frozenset[UUID]:
-    """Of the zones that mutations name, those of the author's station."""
-    named = {zone for one in mutations if (zone := _uuid(one.fields.get("zone_id"))) is not None}
+) -> dict[str, UUID]:
+    """Of the zones that mutations name, those of the author's station, by the text that names them."""
+    named = {text for one in mutations if (text := one.fields.get("zone_id")) is not None}
     if not named:
-        return frozenset()
-    rows = await connection.fetch(OWN_ZONES, author.station, list(named))
-    return frozenset(row["id"] for row in rows)
+        return {}
+    zones = {text: UUID(str(text)) for text in named}
+    rows = await connection.fetch(OWN_ZONES, author.station, list(zones.values()))
+    own = {row["id"] for row in rows}
+    return {text: zone for text, zone in zones.items() if zone in own}
 
 
-def _uuid(value: Any) -> UUID | None:
-    return None if value is None else UUID(str(value))
+async def _around(
+    connection: Connection, author: Author, mutations: Sequence[Mutation]
+) -> dict[UUID, UUID | None]:
+    """The zones around the positions of mutations that name none, by the ids of their rows."""
+    placed = [
+        (one.row_id, one.fields["latitude"], one.fields["longitude"])
+        for one in mutations
+        if one.fields.get("zone_id") is None
+        and one.fields.get("latitude") is not None
+        and one.fields.get("longitude") is not None
+    ]
+    if not placed:
+        return {}
+    zones = await station_zones(connection, author.station)
+    return {key: zones.find(latitude, longitude) for key, latitude, longitude in placed}
 
 
 def _new_row(author: Author, one: Mutation, zone: UUID | None) -> dict[str, Any]:
     captured = read_phone_time(one.captured_at, author.received_at)
     occurred = one.fields.get("occurred_at")
-    happened = read_phone_time(occurred, author.received_at) if occurred else captured
+    happened = captured
+    if occurred and occurred != one.captured_at:
+        happened = read_phone_time(occurred, author.received_at)
     return {
         **{name: one.fields.get(name) for name in FIELDS},
-        "id": str(one.row_id),
-        "scope_id": str(zone or author.station),
-        "station_id": str(author.station),
-        "zone_id": None if zone is None else str(zone),
+        "id": one.row_id,
+        "scope_id": zone or author.station,
+        "station_id": author.station,
+        "zone_id": zone,
         "status": one.fields.get("status") or IncidentStatus.OPEN.value,
-        "occurred_at": happened.at.isoformat(),
+        "occurred_at": happened.at,
         "captured_at_raw": one.captured_at,
-        "received_at": author.received_at.isoformat(),
+        "received_at": author.received_at,
         "time_suspect": captured.suspect or happened.suspect,
-        "reported_by": str(author.officer),
-        "device_id": str(author.device),
+        "reported_by": author.officer,
+        "device_id": author.device,
     }
 
 
@@ -128,11 +143,11 @@ async def change(
         if row is None or row["deleted_at"] is not None:
             effects[one.row_id] = refused(one, NotFound)
         elif row["scope_id"] not in author.scopes or (
-            (zone := _uuid(one.fields.get("zone_id"))) is not None and zone not in named
+            (zone := one.fields.get("zone_id")) is not None and zone not in named
         ):
             effects[one.row_id] = refused(one, NotInScope)
         else:
-            effect, merged = _merge(author, one, row)
+            effect, merged = _merge(author, one, row, named)
             effects[one.row_id] = effect
             if merged is not None:
                 rows.append(merged)
@@ -152,14 +167,14 @@ async def change(
 
 
 def _merge(
-    author: Author, one: Mutation, row: dict[str, Any]
+    author: Author, one: Mutation, row: dict[str, Any], named: Mapping[str, UUID]
 ) -> tuple[Effect, dict[str, Any] | None]:
     """What one change makes of one row: the effect, and the row to write if anything differs."""
     wanted = {name: value for name, value in one.fields.items() if name in FIELDS}
     if "occurred_at" in wanted and wanted["occurred_at"] is not None:
         wanted["occurred_at"] = read_phone_time(wanted["occurred_at"], author.received_at).at
-    if "zone_id" in wanted:
-        wanted["zone_id"] = _uuid(wanted["zone_id"])
+    if wanted.get("zone_id") is not None:
+        wanted["zone_id"] = named[wanted["zone_id"]]
     revs: dict[str, tuple[int, str]] = orjson.loads(row["field_revs"])
     me = f"{author.officer} {author.device}"
     base = one.base_rev if one.base_rev is not None else row["rev"]

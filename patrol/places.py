@@ -18,6 +18,11 @@ async def zone_at(
     connection: Connection, station: UUID, latitude: float, longitude: float
 ) -> UUID | None:
     """The smallest zone of a station that covers a position (WGS 84 degrees), or None."""
+    return (await station_zones(connection, station)).find(latitude, longitude)
+
+
+async def station_zones(connection: Connection, station: UUID) -> ZoneIndex[UUID]:
+    """The zones of a station as they stand in this transaction: one statement, however many positions are looked up."""
     version = await connection.fetchval(READ_STATION_ZONES_VERSION, station)
     known = _indexes.get(station)
     if known is None or known[0] != version:
@@ -27,4 +32,4 @@ async def zone_at(
         if len(_indexes) > _STATIONS:
             _indexes.popitem(last=False)
     _indexes.move_to_end(station)
-    return known[1].find(latitude, longitude)
+    return known[1]

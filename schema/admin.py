@@ -9,6 +9,7 @@ import strawberry
 from schema.announcements import AnnouncementsMutation, AnnouncementsQuery
 from schema.buckets import BucketsMutation, BucketsQuery
 from schema.checkpoints import CheckpointsMutation, CheckpointsQuery
+from schema.decisions import DecisionsMutation
 from schema.door import Door
 from schema.files import FilesQuery
 from schema.history import HistoryMutation, HistoryQuery
@@ -46,6 +47,7 @@ class Mutation(
     BucketsMutation,
     AnnouncementsMutation,
     HistoryMutation,
+    DecisionsMutation,
 ):
     pass
 

@@ -12,6 +12,7 @@ from schema.acts import (
     refusal_of,
     require_administrator,
 )
+from schema.planner.reads import at_most
 from schema.scalars import Long
 from storage import faults
 from storage.buckets import Bucket
@@ -50,7 +51,8 @@ class AdminBucketsEnsured:
 class BucketsQuery:
     @strawberry.field(
         description="The buckets. Counting lists every version, so it takes long where there are many: "
-        "`count: false` leaves the numbers at zero."
+        "`count: false` leaves the numbers at zero.",
+        metadata=at_most(20),
     )
     async def buckets(self, info: AdminInfo, count: bool = True) -> list[AdminBucket]:
         context = info.context

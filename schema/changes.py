@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import strawberry
@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 from strawberry import UNSET
 
 from patrol.sync.mutation import Mutation
+from patrol.sync.push import BATCH
 from schema.alerts import AnswerAlertInput, RaiseAlertInput
 from schema.incidents import ChangeIncidentInput, ReportIncidentInput
 from schema.media import AttachAlertMediaInput, AttachMediaInput
@@ -46,6 +47,8 @@ class ChangeInput:
 @strawberry.input
 class MutationInput:
     """One change in a lane of the phone's outbox."""
+
+    __most__: ClassVar[int] = BATCH
 
     sequence: Long = strawberry.field(
         description="Contiguous per device, officer and lane, from 1."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +20,12 @@ from schema.mutations import Mutations
 from schema.planner import Operation, Operations, Reading, RequestErrors, check, converter
 from schema.planner.limits import Limits
 from schema.planner.operation import Plan, formatted
-from storage.faults import StorageFault
+from storage.faults import DatabaseUnavailable, StorageFault
 from storage.principal import Role
+
+DEADLINE_SECONDS = 30.0
+"""How long the statements of one answer may take together. Each has the same limit, and fifty of them would hold a connection
+for half an hour; the app gives up on an answer long before."""
 
 log = structlog.get_logger(__name__)
 
@@ -105,9 +110,18 @@ class Door:
             return {key: None for key, *_ in plan.roots}, []
         # Two statements need a transaction to see one snapshot; one does not, and saves two round trips.
         checkout = context.database.enter if plan.alone else context.database.read
-        async with checkout(self.role, context.principal) as entered:
-            reading = Reading(context, entered.connection, entered.scopes, datetime.now(UTC))
-            answer = await plan.run(reading, values)
+        try:
+            async with (
+                asyncio.timeout(DEADLINE_SECONDS) as deadline,
+                checkout(self.role, context.principal) as entered,
+            ):
+                reading = Reading(context, entered.connection, entered.scopes, datetime.now(UTC))
+                answer = await plan.run(reading, values)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            # Cancelled, the connection was ended and not given to anybody else.
+            raise DatabaseUnavailable("The answer took too long.") from error
         for act in reading.afterwards:
             await act()
         return answer

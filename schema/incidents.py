@@ -13,12 +13,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from strawberry import UNSET
 
 from schema.enums import DetailLevel, IncidentCategory, IncidentSeverity, IncidentStatus
-from schema.finding import inside, squares, written
+from schema.finding import inside, written
 from schema.media import Media
 from schema.notes import Note
 from schema.paging import PageInfo, PartnerPageInfo
 from schema.planner import Columns, Conditions, Order, computed, many, one, reads
-from schema.planner.branches import Among, Condition, Finder
+from schema.planner.branches import Among, Beside, Condition, Finder
 from schema.points import HOW_FAR, HOW_OLD, age_seconds, distance_from
 from schema.scalars import Long, PhoneTime
 from schema.stations import Officer
@@ -54,21 +54,23 @@ def matching(
 ) -> Iterator[Condition]:
     """The filters that all doors have, each on its column; `docs/decisions/0014-filters-are-branches.md` says by which index."""
     if zone_id is not None:
-        # A row with a zone has it as its scope, so all other scopes are left out at once.
-        yield row.zone_id == zone_id
+        # A row with a zone has it as its scope, so all other scopes are left out at once. The scope of a station is no
+        # zone, which is asked beside: PostgreSQL would take the two columns for independent and expect next to no row.
+        yield Beside(row.zone_id == zone_id)
         yield row.scope_id == zone_id
     given = {"category": category, "status": status, "severity": severity}
-    places = [one for one in (within, near) if one is not None]
-    if any(one.form == "cell" for one in places):
-        yield from squares(row, "cell", *places)
+    forms = {one.form for one in (within, near) if one is not None}
+    worded = any(words is not None for words in given.values())
+    form = next((one for one in ("cell", "area") if one in forms), None)
+    if form == "area" and worded:
+        form = None
+    yield from inside(row, within, near, form=form)
+    if form == "cell":
         yield from _words(row, given)
     elif category is not None:
         yield from _branches(row, given)
-    elif status is not None or severity is not None:
+    elif worded:
         yield from _branches(row, {"status": status, "severity": severity})
-    else:
-        yield from squares(row, "area", *places)
-    yield from inside(row, within, near)
     if since is not None:
         yield row.occurred_at >= since
     if until is not None:

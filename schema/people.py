@@ -22,7 +22,7 @@ from schema.enums import OfficerRole
 from schema.mutations import planned
 from schema.paging import AdminPageInfo
 from schema.places import AdminStation, AdminZone
-from schema.planner import Columns, Conditions, Order, many, one, page, reads, single
+from schema.planner import Columns, Conditions, Order, column, many, one, page, reads, single
 from schema.zones import BY_NAME
 from storage import tables
 from storage.administration import OFFICER_DEVICE
@@ -32,6 +32,7 @@ BY_BADGE = {"BADGE": Order("badge")}
 NEWEST_FIRST = {"CREATED": Order("created_at", descending=True)}
 BY_BEGIN = {"BEGIN": Order("valid_from")}
 BY_SIGN_IN = {"SIGN_IN": Order("signed_in_at", descending=True)}
+LAST_HEARD_FIRST = {"HEARD": Order("heard_at", descending=True)}
 LONGEST_CODE = timedelta(days=7)
 
 
@@ -117,6 +118,25 @@ class AdminDeviceState:
     app_version: str | None
 
 
+@reads(tables.OfficerPhone, name="PhoneBacklog", scope=None)
+class AdminPhoneBacklog:
+    """What a phone still holds to send for one of its officers, as it last reported."""
+
+    id: UUID
+    heard_at: datetime
+    reported_at: datetime | None
+    app_version: str | None
+    contract_version: str | None
+    battery_percent: int | None
+    sos_held: int
+    sos_oldest_at: datetime | None
+    records_held: int
+    records_oldest_at: datetime | None
+    tracks_held: int
+    tracks_oldest_at: datetime | None
+    officer: AdminOfficer = one("officer_id")
+
+
 @reads(tables.Device, name="Device", scope=None)
 class AdminDevice:
     """A phone, known by its own key; several officers may have sessions on it."""
@@ -127,6 +147,12 @@ class AdminDevice:
     model: str
     created_at: datetime
     revoked_at: datetime | None
+    wipe_ordered_at: datetime | None = column(
+        "wipe_ordered_at", description="When it was reported lost: it must erase its copy."
+    )
+    wiped_at: datetime | None = column(
+        "wiped_at", description="When it said that it has erased its copy."
+    )
     state: AdminDeviceState | None = one("id", "device_id")
 
     @many(
@@ -137,6 +163,15 @@ class AdminDevice:
     )
     def sessions(row: Columns, first: int = 50) -> Conditions:
         yield from ()  # also those that have ended
+
+    @many(
+        "device_id",
+        returns=list[AdminPhoneBacklog],
+        order=LAST_HEARD_FIRST,
+        description="What it still holds, officer by officer, as it last reported.",
+    )
+    def backlog(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # also of officers who hold nothing
 
 
 @reads(tables.Session, name="Session", scope=None)

@@ -14,6 +14,7 @@ from schema import alerts as alert_types
 from schema import incidents as incident_types
 from schema.alerts import Alert, AlertConnection
 from schema.cameras import CameraConnection, found_cameras
+from schema.custody import CustodyMutation, CustodyQuery
 from schema.door import Door
 from schema.enums import (
     AlertStatus,
@@ -31,6 +32,7 @@ from schema.patrols import PatrolQuery
 from schema.planner import Columns, Conditions, page, single
 from schema.presence import PresenceMutation, PresenceQuery
 from schema.push import PushMutation
+from schema.quarantine import QuarantineMutation, QuarantineQuery
 from schema.scalars import SearchText, config
 from schema.sync import SyncQuery
 from schema.zones import ZoneConnection, placed
@@ -38,7 +40,7 @@ from storage.principal import Role
 
 
 @strawberry.type
-class Query(SyncQuery, PresenceQuery, PatrolQuery, NoticesQuery):
+class Query(SyncQuery, PresenceQuery, PatrolQuery, NoticesQuery, QuarantineQuery, CustodyQuery):
     @page(
         returns=ZoneConnection,
         order=BY_NAME_OR_UPDATE,
@@ -137,7 +139,9 @@ class Query(SyncQuery, PresenceQuery, PatrolQuery, NoticesQuery):
 
 
 @strawberry.type
-class Mutation(PushMutation, PresenceMutation, NoticesMutation):
+class Mutation(
+    PushMutation, PresenceMutation, NoticesMutation, QuarantineMutation, CustodyMutation
+):
     pass
 
 

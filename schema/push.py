@@ -23,6 +23,7 @@ from schema.enums import ErrorCode, Lane, MutationOutcome
 from schema.incidents import Incident
 from schema.mutations import planned, short_way
 from schema.planner import Columns
+from schema.planner.reads import at_most
 from schema.scalars import JSON, Long
 from storage.principal import Principal
 
@@ -74,7 +75,7 @@ class MutationAnswer:
 class PushResult:
     """The answers, in the order of their numbers."""
 
-    answers: list[MutationAnswer]
+    answers: list[MutationAnswer] = strawberry.field(metadata=at_most(pushing.BATCH))
     applied_sequence: Long
     epoch: UUID | None = strawberry.field(
         description="The history that these were stored in; null when nothing could be asked. Another one than before: "

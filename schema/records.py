@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from schema import alerts as alert_types
 from schema import incidents as incident_types
+from schema import kept
 from schema.acts import administrators, administrators_by_scope
 from schema.enums import (
     AlertSource,
@@ -21,12 +22,24 @@ from schema.enums import (
     IncidentSeverity,
     IncidentStatus,
     Lane,
+    MutationOutcome,
+    QuarantineState,
 )
 from schema.finding import BoundsInput, IncidentOrder, NearInput
 from schema.paging import AdminPageInfo
 from schema.people import AdminDevice, AdminOfficer
-from schema.places import AdminPost, AdminZone
-from schema.planner import Columns, Conditions, Order, many, one, page, reads
+from schema.places import AdminPost, AdminStation, AdminZone
+from schema.planner import (
+    Columns,
+    Conditions,
+    Order,
+    column,
+    computed,
+    many,
+    one,
+    page,
+    reads,
+)
 from schema.scalars import JSON, Long, SearchText
 from storage import tables
 
@@ -136,13 +149,39 @@ class AdminQuarantineItem:
     """A refused mutation with its whole payload, so that a bug in an app costs no data."""
 
     id: UUID
+    state: QuarantineState
     lane: Lane
     sequence: Long
     mutation_id: UUID
+    subject: str | None = computed(
+        "payload",
+        by=kept.subject,
+        description="The list that it is of; null where it cannot be read.",
+    )
+    summary: str = computed(
+        "payload", by=kept.summary, description="A title, the beginning of a text, or a step."
+    )
     code: ErrorCode
+    reason: str = computed("code", by=kept.reason, description="Why it was refused.")
+    reason_th: str | None = computed("code", by=kept.reason_th, description="The same in Thai.")
+    detail: JSON
     payload: JSON
+    surrendered: bool = column("surrendered", description="Handed in by a phone that was revoked.")
     created_at: datetime
+    overdue: bool = computed(
+        "state",
+        "lane",
+        "created_at",
+        by=kept.overdue,
+        description="Whether it waits for longer than a shift; a call for help at once.",
+    )
+    attempts: int
+    outcome: MutationOutcome | None = column("outcome", description="Of the last replay.")
     resolved_at: datetime | None
+    resolved_by: str | None
+    decision: str | None = column("reason", description="Why it was replayed or discarded.")
+    alarmed_at: datetime | None = column("alarmed_at", description="When the alarm was raised.")
+    station: AdminStation = one("station_id")
     officer: AdminOfficer = one("officer_id")
     device: AdminDevice = one("device_id")
 
@@ -232,7 +271,13 @@ class RecordsQuery:
         officer_id: UUID | None = None,
         code: ErrorCode | None = None,
         resolved: bool | None = None,
+        state: QuarantineState | None = None,
+        station_id: UUID | None = None,
     ) -> Conditions:
+        if state is not None:
+            yield row.state == state
+        if station_id is not None:
+            yield row.station_id == station_id
         if officer_id is not None:
             yield row.officer_id == officer_id
         if code is not None:

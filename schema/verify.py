@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 import strawberry
@@ -53,6 +53,8 @@ class RangeInput:
 
 @strawberry.input(description="A row that the phone has.")
 class HeldRowInput:
+    __most__: ClassVar[int] = HELD
+
     id: UUID
     rev: Long
 

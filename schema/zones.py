@@ -17,12 +17,12 @@ from schema.enums import (
     SharingSubject,
     ZoneKind,
 )
-from schema.finding import written
+from schema.finding import BoundsInput, IncidentOrder, NearInput, written
 from schema.grants import CamerasAnswer, IncidentsAnswer, granted_below
 from schema.incidents import IncidentConnection
 from schema.paging import PageInfo, PartnerPageInfo
 from schema.planner import Columns, Conditions, Order, many, reads
-from schema.scalars import JSON, Long
+from schema.scalars import JSON, Long, SearchText
 from storage import tables
 from storage.partner import PARTNER_ZONE
 from storage.vocabulary import Term
@@ -77,11 +77,16 @@ class Zone:
         status: list[IncidentStatus] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        text: SearchText | None = None,
+        within: BoundsInput | None = None,
+        near: NearInput | None = None,
+        order: IncidentOrder = IncidentOrder.OCCURRED,
     ) -> Conditions:
         yield row.deleted_at.is_(None)
         yield from incident_types.matching(
-            row, category=category, severity=severity, status=status, since=since, until=until
-        )
+            row, category=category, severity=severity, status=status, since=since, until=until, text=text,
+            within=within, near=near,
+        )  # fmt: skip
 
     @many(
         "zone_id",
@@ -173,10 +178,15 @@ class PartnerZone:
         status: list[IncidentStatus] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        text: SearchText | None = None,
+        within: BoundsInput | None = None,
+        near: NearInput | None = None,
+        order: IncidentOrder = IncidentOrder.OCCURRED,
     ) -> Conditions:
         yield from incident_types.matching(
-            row, category=category, severity=severity, status=status, since=since, until=until
-        )
+            row, category=category, severity=severity, status=status, since=since, until=until, text=text,
+            within=within, near=near,
+        )  # fmt: skip
 
 
 @strawberry.type(name="ZoneEdge")

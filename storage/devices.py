@@ -122,7 +122,7 @@ USE_CODE = "update enrolment_code set used_at = now(), session_id = $2 where id 
 KEEP_DEVICE = """
 insert into device (id, key_thumbprint, public_key, platform, model) values ($1, $2, $3::jsonb, $4, $5)
 on conflict (key_thumbprint) do update set platform = excluded.platform, model = excluded.model
-returning id, revoked_at is not null as revoked
+returning id, revoked_at is not null as revoked, wipe_ordered_at is not null and wiped_at is null as wipe
 """
 """The phone of a key, which may have other officers' sessions already."""
 
@@ -142,6 +142,7 @@ returning expires_at
 READ_SESSION = """
 select session.id, session.device_id, session.generation, session.expires_at, session.expires_at <= now() as expired,
        session.revoked_at is not null or device.revoked_at is not null or not officer.active as revoked,
+       device.wipe_ordered_at is not null and device.wiped_at is null as wipe,
        device.public_key, device.key_thumbprint,
        officer.id as officer_id, officer.station_id, officer.role, officer.badge, officer.rank, officer.name, officer.name_th
 from session
@@ -218,11 +219,16 @@ select device.id, device.platform, device.model, device.revoked_at, device_state
        device_state.last_seen_at,
        array(select officer.badge from session join officer on officer.id = session.officer_id
              where session.device_id = device.id and session.revoked_at is null and session.expires_at > now()
-             order by officer.badge) as officers
+             order by officer.badge) as officers,
+       array(select officer.badge || ' ' || (phone.sos_held + phone.records_held + phone.tracks_held)
+             from officer_phone phone join officer on officer.id = phone.officer_id
+             where phone.device_id = device.id and phone.sos_held + phone.records_held + phone.tracks_held > 0
+             order by officer.badge) as held,
+       device.wipe_ordered_at, device.wiped_at
 from device left join device_state on device_state.device_id = device.id
 order by device.id
 """
-"""All phones and who is signed in on them."""
+"""All phones, who is signed in on them, and what they last said that they still hold for whom."""
 
 STORED_DEVICE_KEYS = """
 select id, prefix, created_at, revoked_at from device_key

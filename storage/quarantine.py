@@ -100,3 +100,13 @@ select count(*) as kept, count(*) filter (where {OVERDUE}) as overdue,
 from quarantine item where state = 'KEPT'
 """  # noqa: S608 # our own expression
 """How many mutations wait for a person, how many for too long, and how long the oldest has."""
+
+RESOLVE_PUSHED = """
+update quarantine item
+set state = 'REPLAYED', outcome = settled.outcome, resolved_at = now(), resolved_by = 'system:sync',
+    reason = 'Its phone was given a session again and has pushed it.'
+from sync_outcome settled
+where item.state = 'KEPT' and item.surrendered and settled.mutation_id = item.mutation_id
+  and settled.outcome in ('APPLIED', 'MERGED')
+"""
+"""Resolves what a phone had surrendered and has pushed since."""

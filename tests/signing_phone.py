@@ -49,6 +49,13 @@ class SigningPhone:
     def refresh_proof(self, token: str) -> str:
         return self.signed({"aud": "refresh", "token_sha256": sha256_text(token)})
 
+    def surrender_proof(self, session: str, batch: str) -> str:
+        said = {"aud": "surrender", "session": session, "batch_sha256": sha256_text(batch)}
+        return self.signed(said)
+
+    def wiped_proof(self, session: str) -> str:
+        return self.signed({"aud": "wiped", "session": session})
+
     async def enrol(self, database: Database, access: AccessTokens, code: str) -> SignedIn:
         phone = Phone(PhoneKey.of(self.jwk), "android", "Test", "1.0")
         return await enrol(database, access, code=code, proof=self.enrol_proof(code), phone=phone)

@@ -22,6 +22,7 @@ from api.cli import (
     place,
     post,
     processes,
+    quarantine,
     receipt,
     schema,
     sync,
@@ -43,6 +44,6 @@ app = typer.Typer(
 for command in (up, processes, migrate, check, demo, buckets):
     command.register(app)
 for noun in (
-    officer, device, partner, camera, post, checkpoint, place, admin, key, epoch, sync, backup, receipt, audit, schema,
+    officer, device, quarantine, partner, camera, post, checkpoint, place, admin, key, epoch, sync, backup, receipt, audit, schema,
 ):  # fmt: skip
     noun.register(app)

@@ -2,7 +2,7 @@
 
 hour          the plan: who does what in which minute, from a seed
 cast          everybody, each with the credential that an administrator handed out
-phone         a patrol phone: line, profiles (session, outbox, copy), live subscription
+phone         a patrol phone: the contract's reference phone with a weak line, a clock and a live subscription
 scene         plays the plan while everybody lives by themselves
 board         shows what each of them sees
 verdict       compares all of it in the end
@@ -10,7 +10,14 @@ verdict       compares all of it in the end
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+if str(CHECKOUT) not in sys.path:
+    # The reference phone belongs to the contract and not to the product, so it is no installed package.
+    sys.path.append(str(CHECKOUT))
 
 
 def main(
@@ -43,12 +50,18 @@ def main(
     """
     import asyncio
 
+    from api.settings import SettingsWrong
+
+    if not (CHECKOUT / "mobile_contracts" / "reference").is_dir():
+        raise SettingsWrong(
+            "The demo's phones are in `mobile_contracts`: run it from a checkout, see README.md."
+        )
+    if phones < 1 or seconds <= 0:
+        raise SettingsWrong("The demo needs at least one phone and more than no time.")
+
     from api.cli.session import settings
     from api.demo.options import Options
     from api.demo.run import run
-    from api.settings import SettingsWrong
 
-    if phones < 1 or seconds <= 0:
-        raise SettingsWrong("The demo needs at least one phone and more than no time.")
     options = Options(photos, seconds, phones, seed, quick, url, token, data_dir, break_agreement)
     return 0 if asyncio.run(run(options, settings())) else 1

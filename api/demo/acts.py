@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from api.demo.alarms import Alarm, Alarms
 from api.demo.cast import Cast
 from api.demo.hour import Beat
-from api.demo.line import Refused
+from mobile_contracts.reference import Refused
 
 ASSIGNED = """
 query Zones($id: UUID!) { officer(id: $id) { assignments(first: 200) { scopeId validUntil } } }

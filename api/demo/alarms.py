@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from api.demo.outbox import Mutation
 from api.demo.phone import Phone
 from api.fake_firebase import Arrival, FakeFirebase
+from mobile_contracts.reference import Mutation
 
 
 @dataclass
@@ -78,7 +78,7 @@ def _answers(phone: Phone) -> list[tuple[str, Mutation]]:
     return [
         (badge, one)
         for badge, profile in phone.profiles.items()
-        for one in profile.outbox.lanes["SOS"]
+        for one in profile.outbox.held("SOS")
         if one.kind == "answerAlert" and one.outcome == "APPLIED"
     ]
 

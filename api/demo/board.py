@@ -178,7 +178,7 @@ def clock(minute: float) -> str:
 
 def _phone_cells(scene: Scene, phone: Phone) -> tuple[str, ...]:
     profile = phone.officer
-    waiting = sum(len(one.outbox.unsent()) for one in phone.profiles.values())
+    waiting = sum(len(one.outbox.waiting()) for one in phone.profiles.values())
     ago = (
         "never"
         if profile.last_pull is None
@@ -190,7 +190,7 @@ def _phone_cells(scene: Scene, phone: Phone) -> tuple[str, ...]:
         scene.cast.name_of(phone.in_hand),
         net,
         str(waiting),
-        str(len(profile.replica)),
+        str(len(profile.copy)),
         ago,
         str(phone.pokes),
         str(phone.line.lost_answers),

@@ -16,7 +16,7 @@ import httpx
 
 from api.demo.device import Camera, Frame, Pole
 from api.demo.hour import crews
-from api.demo.line import Line
+from api.demo.line import WeakLine
 from api.demo.office import Office, Places
 from api.demo.options import Options
 from api.demo.partner import Partner
@@ -90,7 +90,7 @@ def _phone(people: Cast, number: int, options: Options) -> Phone:
     phone = Phone(
         f"phone {number + 1}",
         people.address,
-        Line.to(people.address, rng),
+        WeakLine.over(people.address, rng),
         poll_seconds=max(0.5, 4 * options.minute),
     )
     if number == 2:

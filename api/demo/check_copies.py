@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from api.demo.cast import Cast
 from api.demo.finding import Finding
 from api.demo.phone import Phone
-from api.demo.profile import Profile
-from api.demo.replica import SUBJECTS, Replica, Row
+from mobile_contracts.reference import SUBJECTS, Account, Row
 
 ROUNDS = 5
 """Somebody else may use the same server: copies are compared when nothing has changed between two pulls."""
@@ -38,23 +37,23 @@ async def check_copies(cast: Cast, newcomer: Phone) -> list[Finding]:
         for subject in SUBJECTS:
             fresh.expect_rows(
                 f"{phone.name}, {profile.badge}, {subject}",
-                profile.replica.rows[subject],
-                new.replica.rows[subject],
+                profile.copy.rows(subject),
+                new.copy.rows(subject),
             )
         fresh.expect(
-            profile.replica.scopes == new.replica.scopes,
+            profile.scopes == new.scopes,
             f"{phone.name}, {profile.badge}: other scopes than a new phone",
         )
     return [fresh, _among_each_other(cast), await _with_lists(cast)]
 
 
-def _everybody(cast: Cast) -> Iterator[tuple[Phone, Profile]]:
+def _everybody(cast: Cast) -> Iterator[tuple[Phone, Account]]:
     for phone in cast.phones:
         for profile in phone.profiles.values():
             yield phone, profile
 
 
-async def _settle(*profiles: Profile) -> None:
+async def _settle(*profiles: Account) -> None:
     for _ in range(ROUNDS):
         if not sum([await profile.sync() for profile in profiles]):
             return
@@ -63,24 +62,24 @@ async def _settle(*profiles: Profile) -> None:
 def _among_each_other(cast: Cast) -> Finding:
     """What two officers may both see must be the same in both copies."""
     finding = Finding("copies = each other, scope by scope", "rows")
-    first_seen: dict[str, tuple[str, Replica]] = {}
+    first_seen: dict[str, tuple[str, Account]] = {}
     for phone, profile in _everybody(cast):
         who = f"{phone.name}, {profile.badge}"
-        for scope in sorted(profile.replica.scopes):
-            other, replica = first_seen.setdefault(scope, (who, profile.replica))
+        for scope in sorted(profile.scopes):
+            other, theirs = first_seen.setdefault(scope, (who, profile))
             if other == who:
                 continue
             for subject in SUBJECTS:
                 finding.expect_rows(
                     f"{who} against {other}, {subject}",
-                    _of_scope(profile.replica, subject, scope),
-                    _of_scope(replica, subject, scope),
+                    _of_scope(profile, subject, scope),
+                    _of_scope(theirs, subject, scope),
                 )
     return finding
 
 
-def _of_scope(replica: Replica, subject: str, scope: str) -> dict[str, Row]:
-    return {key: row for key, row in replica.rows[subject].items() if row["scopeId"] == scope}
+def _of_scope(profile: Account, subject: str, scope: str) -> dict[str, Row]:
+    return {key: row for key, row in profile.copy.rows(subject).items() if row["scopeId"] == scope}
 
 
 async def _with_lists(cast: Cast) -> Finding:
@@ -91,10 +90,10 @@ async def _with_lists(cast: Cast) -> Finding:
         listed = {row["id"]: row for row in rows}
         finding.expect(len(listed) == len(rows), f"the list of {subject} has a row twice")
         for phone, profile in _everybody(cast):
-            scopes = profile.replica.scopes
+            scopes = profile.scopes
             finding.expect_rows(
                 f"{phone.name}, {profile.badge}, {subject}",
-                profile.replica.rows[subject],
+                profile.copy.rows(subject),
                 {
                     key: row
                     for key, row in listed.items()

@@ -10,9 +10,8 @@ from typing import Any
 
 from api.demo.cast import Cast
 from api.demo.finding import Finding
-from api.demo.line import Refused
 from api.demo.partner import FIELDS, Partner
-from api.demo.replica import Row
+from mobile_contracts.reference import Refused, Row
 
 SLACK = timedelta(seconds=5)
 """A record whose delay ends just now may be shown or not: our clock is not the server's."""

@@ -9,10 +9,9 @@ from typing import Any
 from api.demo.alarms import Alarms
 from api.demo.cast import Cast
 from api.demo.finding import Finding, same
-from api.demo.outbox import BATCH, LANES, REFUSED, Mutation
 from api.demo.phone import Phone
-from api.demo.profile import Profile
-from api.demo.replica import Row
+from mobile_contracts.reference import LANES, Account, Mutation, Row
+from mobile_contracts.reference.outbox import BATCH, REFUSED
 
 KEPT = ("APPLIED", "MERGED")
 QUARANTINE = "mutationId code lane sequence payload officer { badge }"
@@ -41,11 +40,11 @@ async def check_records(cast: Cast, alarms: Alarms, *, push_on: bool) -> list[Fi
     ]
 
 
-def _all(cast: Cast) -> Iterator[tuple[Phone, Profile, Mutation]]:
+def _all(cast: Cast) -> Iterator[tuple[Phone, Account, Mutation]]:
     for phone in cast.phones:
         for profile in phone.profiles.values():
             for lane in LANES:
-                for mutation in profile.outbox.lanes[lane]:
+                for mutation in profile.outbox.held(lane):
                     yield phone, profile, mutation
 
 
@@ -87,12 +86,12 @@ async def _repeated(cast: Cast) -> Finding:
         for profile in phone.profiles.values():
             await profile.sync()
             for lane in LANES:
-                queue = profile.outbox.lanes[lane]
+                queue = profile.outbox.held(lane)
                 for start in range(0, len(queue), BATCH):
                     await _repeat(finding, phone, profile, lane, queue[start : start + BATCH])
             news = await profile.sync()
             finding.expect(
-                profile.unseen == 0,
+                not profile.outbox.unseen(),
                 f"{phone.name}, {profile.badge}: the pull does not tell that everything was applied",
             )
             finding.expect(
@@ -102,7 +101,7 @@ async def _repeated(cast: Cast) -> Finding:
 
 
 async def _repeat(
-    finding: Finding, phone: Phone, profile: Profile, lane: str, batch: list[Mutation]
+    finding: Finding, phone: Phone, profile: Account, lane: str, batch: list[Mutation]
 ) -> None:
     mutations = [one.as_input() for one in batch]
     told = (await profile.ask("Push", lane=lane, mutations=mutations))["push"]
@@ -128,7 +127,7 @@ async def _refused(cast: Cast) -> Finding:
     return finding
 
 
-def _is_whole(row: dict[str, Any], profile: Profile, mutation: Mutation) -> bool:
+def _is_whole(row: dict[str, Any], profile: Account, mutation: Mutation) -> bool:
     """Whether the quarantine could play the change again: every value that the phone sent is in it."""
     payload = row["payload"]
     sent = {

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.demo.alarms import Alarms
-from api.demo.line import Away
 from api.demo.phone import Phone
+from mobile_contracts.reference import Away
 
 ZONES, CAMERAS = 20, 40
 """How many the screen has room for."""

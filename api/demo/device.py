@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from api.demo.line import AWAY
+from mobile_contracts.reference.line import AWAY
 
 Frame = Callable[[str, datetime], bytes]
 """Draws or takes one JPEG, given the camera's name and the time. Blocking."""

@@ -8,7 +8,6 @@ from rich.live import Live
 
 from api.demo.board import Board
 from api.demo.cast import cast
-from api.demo.line import Away, Refused
 from api.demo.office import NotTheDemo, Office
 from api.demo.options import Options
 from api.demo.photos import NoPhotos
@@ -16,6 +15,7 @@ from api.demo.scene import Scene
 from api.demo.servers import Stage
 from api.demo.verdict import lose_a_row, tell, verdict
 from api.settings import SettingsWrong
+from mobile_contracts.reference import Away, Refused
 from storage.faults import ServerFailed
 
 

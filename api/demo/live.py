@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from api.demo.line import document_id
+from mobile_contracts.reference import document_id
 
 PROTOCOL = "graphql-transport-ws"
 OPEN_SECONDS = 10.0

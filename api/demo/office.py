@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from api.demo.line import AWAY, Away, Refused, data_of
+from mobile_contracts.reference import Away, Refused, data_of
+from mobile_contracts.reference.line import AWAY
 from patrol import mae_sot
 
 PAGE = 200
@@ -24,7 +25,7 @@ query Places($first: Int!) {
   cameras(first: $first) { nodes { id code name kind zone { code } } }
   posts(first: $first) { nodes { id code name camera { id code name } } }
   officers(first: $first) { nodes { id badge rank name role station { code } } }
-  organisations(first: $first) { nodes { id code name sector agreements { subjects detail delaySeconds revokedAt zones { id } } } }
+  organisations(first: 50) { nodes { id code name sector agreements(first: 20) { subjects detail delaySeconds revokedAt zones { id } } } }
 }
 """
 

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import httpx
 
-from api.demo.line import AWAY, Away, Refused, data_of
+from mobile_contracts.reference import Away, Refused, data_of
+from mobile_contracts.reference.line import AWAY
 
 PAGE = 100
 

@@ -14,7 +14,7 @@ from api.demo.cast import Cast
 from api.demo.hour import Beat
 from api.demo.options import MINUTES
 from api.demo.phone import Phone
-from api.demo.replica import Row
+from mobile_contracts.reference import Row
 from patrol import mae_sot
 from patrol.transitions import INCIDENT_STEPS
 from storage.vocabulary import IncidentSeverity, IncidentStatus
@@ -62,7 +62,7 @@ class Patrolling:
         self.say(f"{phone.name} has no signal")
 
     def _find_signal(self, phone: Phone) -> None:
-        waiting = sum(len(profile.outbox.unsent()) for profile in phone.profiles.values())
+        waiting = sum(len(profile.outbox.waiting()) for profile in phone.profiles.values())
         phone.line.connect()
         self.say(f"{phone.name} has signal again, with {waiting} changes to send")
 
@@ -70,7 +70,7 @@ class Patrolling:
         """Answers get lost, and the sessions must be renewed just then."""
         phone.line.weakness = share
         for profile in phone.profiles.values():
-            profile.token_ends()
+            profile.session.access_ends = 0.0
 
     def _strong(self, phone: Phone) -> None:
         phone.line.weakness = 0.0
@@ -116,7 +116,7 @@ class Patrolling:
     def _contest(self, phone: Phone, **more: Any) -> None:
         """Two officers set the same field of the same incident, one of them without signal."""
         other = self.cast.phones[more["with"]]
-        theirs = other.officer.replica.incidents
+        theirs = other.officer.copy.rows("incidents")
         row = self._some_incident(phone, lambda row: row["id"] in theirs)
         taken = (row["severity"], theirs[row["id"]]["severity"])
         ours, yours = [one.value for one in IncidentSeverity if one.value not in taken][:2]
@@ -128,14 +128,14 @@ class Patrolling:
     def _move_incident(self, phone: Phone) -> None:
         """The supervisor corrects the zone of an incident, so that it leaves the copies of other officers."""
         row = self._some_incident(phone, lambda row: row["zoneId"] is not None)
-        zones = sorted(phone.officer.replica.rows["zones"].keys() - {row["zoneId"]})
+        zones = sorted(phone.officer.copy.rows("zones").keys() - {row["zoneId"]})
         if not zones:
             raise NothingThere
         phone.change(row["id"], row["rev"], zoneId=self._rng[phone.name].choice(zones))
         self.say(f"{self.cast.name_of(phone.in_hand)} moves an incident to another zone")
 
     def _some_incident(self, phone: Phone, fits: Callable[[Row], bool]) -> Row:
-        rows = phone.officer.replica.incidents
+        rows = phone.officer.copy.rows("incidents")
         # Ids are made in the order of time, so the choice among them is the same for the same seed.
         found = [rows[key] for key in sorted(rows) if fits(rows[key])]
         if not found:
@@ -183,7 +183,7 @@ class Patrolling:
         A responder whose shared phone was taken over cannot close his call; after the hour the control room does.
         """
         me = phone.officer.officer["id"]
-        for alert_id, alert in phone.officer.replica.alerts.items():
+        for alert_id, alert in phone.officer.copy.rows("alerts").items():
             if alert_id not in self.alarms.by_id:
                 continue
             if alert["status"] == "OPEN" and alert["officerId"] != me:

@@ -2,7 +2,7 @@
 
     enrol ─ once, with a code          the phone's own key, a session for each officer
     record ─ always                    into the outbox of the officer who holds the phone
-    sync ─ when there is signal        push SOS and RECORDS, then pull; again on each poke and now and then without
+    sync ─ when there is signal        push what waits, then pull; again on each poke and now and then without
     switch ─ always                    another officer takes the phone; what the first one has not sent stays his
 
 Everything goes through the public contract: `POST /auth/enrol`, `/auth/refresh`, the trusted operations, the socket.
@@ -17,13 +17,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from uuid_utils.compat import uuid7
-
-from api.demo.line import Away, Line, Refused
+from api.demo.line import WeakLine
 from api.demo.live import NotListening, listen
-from api.demo.outbox import Mutation
-from api.demo.phone_key import DeviceKey
-from api.demo.profile import Profile
+from mobile_contracts.reference import Account, Away, Mutation, Refused
+from mobile_contracts.reference import Phone as ReferencePhone
 
 FIRST_PAUSE = 0.15
 LONGEST_PAUSE = 2.0
@@ -35,12 +32,11 @@ class Phone:
 
     name: str
     address: str
-    line: Line
+    line: WeakLine
     poll_seconds: float = 5.0
     years_ahead: int = 0
     clock_off: timedelta = timedelta(0)
-    key: DeviceKey = field(default_factory=DeviceKey)
-    profiles: dict[str, Profile] = field(default_factory=dict)
+    profiles: dict[str, Account] = field(default_factory=dict)
     in_hand: str = ""
     position: dict[str, float] | None = None
     told_of: str = ""
@@ -50,19 +46,22 @@ class Phone:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     switched: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def __post_init__(self) -> None:
+        self.app = ReferencePhone(self.line, model=self.name, clock=self.clock)
+
     @property
-    def officer(self) -> Profile:
+    def officer(self) -> Account:
         """Who holds the phone."""
         return self.profiles[self.in_hand]
 
     @property
     def push_address(self) -> str:
         """What Firebase would call this installation of the app."""
-        return f"demo-{self.key.public_jwk['x'][:22]}"
+        return f"demo-{self.app.key.public_jwk['x'][:22]}"
 
     # What the people do
 
-    async def enrol(self, code: str) -> Profile:
+    async def enrol(self, code: str) -> Account:
         """An officer signs in on this phone; the first one holds it.
 
         Raises:
@@ -70,7 +69,7 @@ class Phone:
         """
         while True:
             try:
-                profile = await Profile.enrol(self.key, self.line, code, self.name)
+                profile = await self.app.enrol(code)
                 break
             except Away:
                 # The code may be used up by now; to this phone's own key it is answered again.
@@ -88,29 +87,28 @@ class Phone:
     def switch_to(self, badge: str) -> None:
         """Another officer takes the phone, with or without signal."""
         self.in_hand = badge
+        self.app.switch_to(self.officer.id)
         self.switched.set()
         self.woken.set()
 
     def report(self, **incident: Any) -> Mutation:
         """Records a new incident."""
-        return self._record("RECORDS", {"reportIncident": {"id": str(uuid7())} | incident})
+        return self._record({"reportIncident": incident})
 
     def change(self, incident: str, base_rev: int, **fields: Any) -> Mutation:
         """Records a change of an incident that was seen in this version."""
-        return self._record(
-            "RECORDS", {"changeIncident": {"id": incident, "baseRev": base_rev} | fields}
-        )
+        return self._record({"changeIncident": {"id": incident, "baseRev": base_rev} | fields})
 
     def raise_alert(self, **alert: Any) -> Mutation:
         """Calls for help."""
-        return self._record("SOS", {"raiseAlert": {"id": str(uuid7())} | alert})
+        return self._record({"raiseAlert": alert})
 
     def answer_alert(self, alert: str, status: str) -> Mutation:
         """Answers a call for help."""
-        return self._record("SOS", {"answerAlert": {"id": alert, "status": status}})
+        return self._record({"answerAlert": {"id": alert, "status": status}})
 
-    def _record(self, lane: str, change: dict[str, Any]) -> Mutation:
-        mutation = self.officer.outbox.record(lane, change, self.clock())
+    def _record(self, change: dict[str, Any]) -> Mutation:
+        mutation = self.app.record(change)
         self.woken.set()
         return mutation
 
@@ -144,14 +142,9 @@ class Phone:
         """
         if self.position is not None and self.told_of != self.in_hand:
             await self._tell_of(self.officer)
-        news = 0
-        for profile in list(self.profiles.values()):
-            here = profile is self.officer
-            if here or profile.outbox.unsent():
-                news += await profile.sync(pull=here)
-        return news
+        return await self.app.sync()
 
-    async def _tell_of(self, profile: Profile) -> None:
+    async def _tell_of(self, profile: Account) -> None:
         """Pushes and calls for help are for this officer from now on."""
         await profile.ask("SetPushAddress", address={"fid": self.push_address})
         await profile.ask("GoOnDuty", fix=self.position)
@@ -193,7 +186,7 @@ class Phone:
         with contextlib.suppress(NotListening, Away, Refused):
             await listen(
                 self.address,
-                await self.officer.token(),
+                await self.officer.session.token(),
                 subscribed=self.woken.set,
                 poked=self._hear,
             )

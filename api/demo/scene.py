@@ -132,7 +132,7 @@ class Scene:
     def _finished(self) -> bool:
         profiles = [one for phone in self.cast.phones for one in phone.profiles.values()]
         return (
-            not any(profile.outbox.unsent() for profile in profiles)
+            not any(profile.outbox.waiting() for profile in profiles)
             and all(task.done() for task in self._finite)
             and all(alarm.closed for alarm in self.alarms.by_id.values())
         )

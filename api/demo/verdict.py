@@ -15,7 +15,7 @@ from api.demo.check_partners import check_partners
 from api.demo.check_pictures import check_pictures
 from api.demo.check_records import check_records
 from api.demo.finding import SHOWN, Finding
-from api.demo.line import Line
+from api.demo.line import WeakLine
 from api.demo.phone import Phone
 
 
@@ -37,7 +37,7 @@ async def verdict(cast: Cast, alarms: Alarms) -> list[Finding]:
 
 async def _newcomer(cast: Cast) -> Phone:
     """A phone just out of its box, on which every officer enrols with a new code."""
-    phone = Phone("a new phone", cast.address, Line.to(cast.address, Random(0)))  # noqa: S311  # a line without faults draws nothing
+    phone = Phone("a new phone", cast.address, WeakLine.over(cast.address, Random(0)))  # noqa: S311  # a line without faults draws nothing
     badges = dict.fromkeys(badge for one in cast.phones for badge in one.profiles)
     for badge in badges:
         await phone.enrol(await cast.office.enrolment_code(cast.places.officer_id(badge)))
@@ -53,7 +53,7 @@ def _troubles(cast: Cast) -> Finding:
     """Refusals that no phone should ever get, and devices that nobody answered."""
     finding = Finding("nobody was signed out or refused out of turn", "users")
     for phone in cast.phones:
-        renewed = sum(profile.refreshes for profile in phone.profiles.values())
+        renewed = sum(profile.session.refreshes for profile in phone.profiles.values())
         finding.expect(renewed > 0, f"{phone.name}: its session was never renewed")
         finding.expect(not phone.troubles, f"{phone.name}: {phone.troubles[:1]}")
     for pole in cast.poles:
@@ -64,10 +64,9 @@ def _troubles(cast: Cast) -> Finding:
 def lose_a_row(cast: Cast) -> str:
     """Plants a disagreement: a phone forgets one row of its copy. The verdict must find it, or it proves nothing."""
     phone = cast.phones[-1]
-    rows = phone.officer.replica.rows
-    subject = "incidents" if rows["incidents"] else "cameras"
-    lost = max(rows[subject])
-    del rows[subject][lost]
+    copy = phone.officer.copy
+    subject = "incidents" if copy.rows("incidents") else "cameras"
+    copy.lose(subject, max(copy.rows(subject)))
     return f"{phone.name} was made to lose one row of {subject}."
 
 

@@ -24,7 +24,7 @@ class Links:
     def __call__(self, bucket: str, key: str | None) -> str | None:
         if key is None:
             return None
-        return self.store.link("GET", Bucket(bucket), key, expires=timedelta(seconds=self.seconds))
+        return self.store.steady_link(Bucket(bucket), key, lasting=timedelta(seconds=self.seconds))
 
 
 async def signing_keys(url: str, secret: str) -> KeySet:

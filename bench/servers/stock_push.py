@@ -83,6 +83,8 @@ async def _chunk(
             row_id=row.id,
             rev=Long(row.rev),
             code=None,
+            reason=None,
+            reason_th=None,
             first=None,
             expected=None,
             detail=JSON({}),

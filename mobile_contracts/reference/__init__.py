@@ -10,6 +10,7 @@
     view        what the screens show: the copy, and above it what is not in it yet
     account     one officer on this phone: session, outbox, copy, and how they are synced
     phone       the device with its officers
+    farewell    what a revoked phone hands in, and how a lost one erases itself
     checkpoint  verifies the codes of checkpoints without signal
 
 It needs SQLite, httpx and cryptography, and nothing of the server's code. It is read beside `protocol.md`, run by the

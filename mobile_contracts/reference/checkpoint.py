@@ -14,7 +14,9 @@ PREFIX = "patrol://checkpoint?v=1&code="
 SIGNED = b"patrol checkpoint 1"
 
 
-def judge(content: str, keys: Mapping[str, str], checkpoints: Mapping[str, Mapping[str, Any]]) -> str:
+def judge(
+    content: str, keys: Mapping[str, str], checkpoints: Mapping[str, Mapping[str, Any]]
+) -> str:
     """What was scanned: GOOD, NOT_OURS, OLDER, OUT_OF_USE, or UNKNOWN (a good code of a point that is not in the copy).
 
     Args:

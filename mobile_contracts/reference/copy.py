@@ -77,7 +77,8 @@ class Copy:
     def rows(self, subject: str) -> dict[str, Row]:
         """The rows of a subject by id."""
         found = self.store.db.execute(
-            "select id, content from copy where officer = ? and subject = ?", (self.officer, subject)
+            "select id, content from copy where officer = ? and subject = ?",
+            (self.officer, subject),
         )
         return {row["id"]: json.loads(row["content"]) for row in found}
 

@@ -45,6 +45,15 @@ class DeviceKey:
         """Says that this key's holder has the refresh token."""
         return self._signed({"aud": "refresh", "token_sha256": self._hash(token)})
 
+    def surrender_proof(self, session: str, batch: str) -> str:
+        """Says that this key's holder hands this in."""
+        said = {"aud": "surrender", "session": session, "batch_sha256": self._hash(batch)}
+        return self._signed(said)
+
+    def wiped_proof(self, session: str) -> str:
+        """Says that this key's holder has erased everything."""
+        return self._signed({"aud": "wiped", "session": session})
+
     def _signed(self, said: dict[str, str]) -> str:
         """A compact JWS (RFC 7515)."""
         text = f"{_compact({'alg': 'EdDSA'})}.{_compact(said)}"

@@ -1,8 +1,8 @@
 """The way to the server. Three things can come back: an answer, a refusal, or nothing; nothing says nothing.
 
-    Away             nothing was heard; send the same again
-    └── LostAnswer   it was under way: the server may have done it
-    Refused          the server answered that it will not
+Away             nothing was heard; send the same again
+└── LostAnswer   it was under way: the server may have done it
+Refused          the server answered that it will not
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ OPERATIONS = Path(__file__).resolve().parent.parent / "operations"
 AWAY = frozenset({429, 502, 503, 504})
 """Statuses of a server, or of something before it, that cannot answer now."""
 
-LATER = frozenset({"UNAVAILABLE", "DATABASE_UNAVAILABLE", "STORE_UNAVAILABLE", "RETRY_LATER", "INTERNAL"})
+LATER = frozenset(
+    {"UNAVAILABLE", "DATABASE_UNAVAILABLE", "STORE_UNAVAILABLE", "RETRY_LATER", "INTERNAL"}
+)
 """Codes by which the server says the same."""
 
 TIMEOUT = httpx.Timeout(15, connect=5)

@@ -96,7 +96,10 @@ class Outbox:
         """Adds a change behind everything that its lane holds."""
         lane, mutation_id = LANE_OF[next(iter(change))], uuid7()
         with self.store.transaction() as db:
-            db.execute("update lane set last = last + 1 where officer = ? and lane = ?", (self.officer, lane))
+            db.execute(
+                "update lane set last = last + 1 where officer = ? and lane = ?",
+                (self.officer, lane),
+            )
             db.execute(
                 "insert into mutation (officer, lane, sequence, id, captured_at, change) "
                 "select officer, lane, last, ?, ?, ? from lane where officer = ? and lane = ?",
@@ -138,6 +141,29 @@ class Outbox:
             )
         ]
         return [one for one in found if one.outcome not in REFUSED]
+
+    def backlog(self) -> list[dict[str, Any]]:
+        """What `ReportBacklog` says: for each lane that holds any, how many have no answer, and the oldest's time."""
+        rows = self.store.db.execute(
+            "select lane, count(*) as held, min(sequence), captured_at from mutation "
+            "where officer = ? and waiting and outcome is null group by lane",
+            (self.officer,),
+        )
+        return [
+            {"lane": row["lane"], "held": row["held"], "oldestCapturedAt": row["captured_at"]}
+            for row in rows
+        ]
+
+    def not_handed_in(self, lane: str) -> list[Mutation]:
+        """What a revoked phone has yet to hand in."""
+        return self._select("lane = ? and waiting and not handed_in", lane)
+
+    def handed_in(self, batch: list[Mutation]) -> None:
+        """It was taken into quarantine. It is not settled: enrolled again, the phone pushes it as ever."""
+        with self.store.transaction() as db:
+            db.executemany(
+                "update mutation set handed_in = 1 where id = ?", [(one.id,) for one in batch]
+            )
 
     # Sending
 
@@ -183,7 +209,8 @@ class Outbox:
         """What every push says of the lane, so that a server that was restored knows what it lacks."""
         row = self._lane(lane)
         lowest = self.store.db.execute(
-            "select min(sequence) from mutation where officer = ? and lane = ?", (self.officer, lane)
+            "select min(sequence) from mutation where officer = ? and lane = ?",
+            (self.officer, lane),
         ).fetchone()[0]
         return {"epoch": row["epoch"], "lowestHeld": lowest, "receipt": row["receipt"]}
 
@@ -258,9 +285,7 @@ class Outbox:
         """
         self.store.db.execute(
             "update mutation set waiting = 1 where officer = ?1 and lane = ?2 and exists "
-            "(select from lane l where l.officer = ?1 and l.lane = ?2 and l.epoch <> ?3)".replace(
-                "select from", "select 1 from"
-            ),
+            "(select 1 from lane l where l.officer = ?1 and l.lane = ?2 and l.epoch <> ?3)",
             (self.officer, lane, epoch),
         )
 
@@ -270,21 +295,17 @@ class Outbox:
         if durable_through is not None:
             horizon = max(horizon, datetime.fromisoformat(durable_through))
         for lane in LANES:
-            applied = self._lane(lane)["applied"]
+            state = self._lane(lane)
             held = self.store.db.execute(
-                "select sequence, answered_at from mutation where officer = ? and lane = ? order by sequence",
+                "select sequence, waiting, answered_at from mutation where officer = ? and lane = ? order by sequence",
                 (self.officer, lane),
-            ).fetchall()
-            waiting = self.store.db.execute(
-                "select min(sequence) from mutation where officer = ? and lane = ? and waiting",
-                (self.officer, lane),
-            ).fetchone()[0]
-            spare = len(held) - HELD_AT_MOST
+            )
             through = 0
-            for place, row in enumerate(held):
-                if row["sequence"] == waiting or row["sequence"] > applied:
+            for row in held:
+                if row["waiting"] or row["sequence"] > state["applied"]:
                     break
-                if place >= spare and datetime.fromisoformat(row["answered_at"]) >= horizon:
+                spare = row["sequence"] <= state["last"] - HELD_AT_MOST
+                if not spare and datetime.fromisoformat(row["answered_at"]) >= horizon:
                     break
                 through = row["sequence"]
             if through:

@@ -58,7 +58,9 @@ class Parts:
         self, digests: Iterable[Mapping[str, Any]], subjects: Iterable[str] | None = None
     ) -> list[Part]:
         """The pairs of subject and scope that are not what the server has; a pair that it leaves out has no rows there."""
-        told = {(one["subject"], one["scopeId"]): _told(one) for one in digests if not one["suffix"]}
+        told = {
+            (one["subject"], one["scopeId"]): _told(one) for one in digests if not one["suffix"]
+        }
         chosen = None if subjects is None else set(subjects)
         mine = {pair for pair in self._rows if chosen is None or pair[0] in chosen}
         return [

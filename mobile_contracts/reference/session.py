@@ -14,8 +14,10 @@ from mobile_contracts.reference.store import Store
 EARLY_SECONDS = 30.0
 """An access token is renewed this long before its end, so that no request meets the end."""
 
-ENDINGS = frozenset({"SESSION_REVOKED", "REFRESH_TOKEN_INVALID", "REFRESH_TOKEN_REUSED"})
-"""What ends a session. Nothing ends an outbox."""
+ENDINGS = frozenset(
+    {"SESSION_REVOKED", "REFRESH_TOKEN_INVALID", "REFRESH_TOKEN_REUSED", "DEVICE_WIPE"}
+)
+"""What ends a session. Only the last one ends an outbox, see `farewell`."""
 
 APP_VERSION = "reference"
 
@@ -69,6 +71,14 @@ class Session:
         self.access_ends = 0.0
         self.refreshes = 0
         self._refreshing = asyncio.Lock()
+
+    @property
+    def id(self) -> str:
+        """The session's id, as it was told at the enrolment."""
+        found = self.store.db.execute(
+            "select session_id from account where officer = ?", (self.officer,)
+        ).fetchone()
+        return str(found["session_id"])
 
     @property
     def ended(self) -> str | None:

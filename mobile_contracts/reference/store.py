@@ -24,13 +24,17 @@ create table if not exists account (
     refresh_token text not null,
     ended text,                         -- the code that ended the session; the outbox stays
     epoch text,                         -- of the last page that was applied
-    scopes text not null default '[]',
-    complete integer not null default 0 -- whether the copy was complete at the last page
+    scopes text not null default '[]'
+);
+create table if not exists goodbye (
+    session_id text not null,
+    proof text not null                 -- signed before the key was erased
 );
 create table if not exists cursor (
     officer text not null,
     subjects text not null,             -- the choice of lists that it was made under, '' for all
     cursor text not null,
+    complete integer not null,          -- whether the last page was the last of its walk
     primary key (officer, subjects)
 );
 create table if not exists copy (
@@ -67,6 +71,7 @@ create table if not exists mutation (
     rev integer,
     detail text,
     answered_at text,                   -- the server's time
+    handed_in integer not null default 0, -- after the session was revoked; it still waits
     primary key (officer, lane, sequence)
 );
 create index if not exists mutation_waiting on mutation (officer, lane, sequence) where waiting;
@@ -82,6 +87,7 @@ class Store:
         # What was recorded must outlive a phone that is switched off the next moment.
         self.db.execute("pragma journal_mode = wal")
         self.db.execute("pragma synchronous = full")
+        self.db.execute("pragma secure_delete = on")
         self.db.executescript(SCHEMA)
 
     def close(self) -> None:
@@ -99,6 +105,14 @@ class Store:
             raise
         self.db.execute("commit")
 
+    def erase(self, session: str, proof: str) -> None:
+        """Deletes everything, so that it cannot be read from the file again, and keeps only what is to be said of it."""
+        with self.transaction() as db:
+            for table in ("mutation", "lane", "copy", "cursor", "account", "device"):
+                db.execute(f"delete from {table}")  # noqa: S608 # our own tables
+            db.execute("insert into goodbye (session_id, proof) values (?, ?)", (session, proof))
+        self.db.execute("vacuum")
+
     def key(self) -> DeviceKey:
         """The phone's key; made at the first time."""
         found = self.db.execute("select private_key from device").fetchone()
@@ -106,7 +120,8 @@ class Store:
             return DeviceKey(Ed25519PrivateKey.from_private_bytes(found["private_key"]))
         key = DeviceKey()
         self.db.execute(
-            "insert into device (one, private_key) values (1, ?)", (key.private.private_bytes_raw(),)
+            "insert into device (one, private_key) values (1, ?)",
+            (key.private.private_bytes_raw(),),
         )
         return key
 

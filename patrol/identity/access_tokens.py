@@ -35,9 +35,7 @@ class AccessClaims:
     """The officer, as the database is told; made once, since claims are remembered."""
 
     def __post_init__(self) -> None:
-        officer = Principal(
-            PrincipalKind.OFFICER, self.officer_id, self.session_id, self.device_id
-        )
+        officer = Principal(PrincipalKind.OFFICER, self.officer_id, self.session_id, self.device_id)
         object.__setattr__(self, "principal", officer)
 
 

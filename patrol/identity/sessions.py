@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from patrol.audit import audit
 from patrol.errors import (
+    DeviceWipe,
     EnrolmentCodeInvalid,
     RefreshTokenInvalid,
     RefreshTokenReused,
@@ -26,6 +27,7 @@ from patrol.identity.codes import hash_of, normalised
 from patrol.identity.phone_key import PhoneKey, sha256_text
 from patrol.identity.refresh_tokens import RefreshToken, read_refresh_token
 from patrol.identity.revocation import EndReason, end_sessions
+from storage.custody import HEAR_PHONE
 from storage.database import Connection, Database
 from storage.devices import (
     ADVANCE_SESSION,
@@ -102,6 +104,8 @@ async def enrol(
         device = await connection.fetchrow(
             KEEP_DEVICE, uuid7(), phone.key.thumbprint, jwk, phone.platform, phone.model
         )
+        if device["wipe"]:
+            raise DeviceWipe
         if device["revoked"]:
             raise SessionRevoked("This phone was revoked.")
         session_id, device_id, officer_id = uuid7(), device["id"], row["officer_id"]
@@ -163,6 +167,7 @@ async def refresh(
         RefreshTokenInvalid: the token is not ours, or its session is unknown.
         DeviceProofInvalid: the proof was not signed with the phone's key, or not for this token. Nothing changes.
         SessionRevoked: the session, phone or officer is no longer good, or the session was left unused for too long.
+        DeviceWipe: the phone was reported lost and must erase its copy.
         RefreshTokenReused: the session was ended now.
     """
     shown = read_refresh_token(access.keys, refresh_token)
@@ -175,6 +180,8 @@ async def refresh(
         key.check(proof, "refresh", token_sha256=sha256_text(refresh_token))
         await connection.execute(LOCK_SESSION, shown.session_id)
         row = await connection.fetchrow(READ_SESSION, shown.session_id)
+        if row["wipe"]:
+            raise DeviceWipe
         if row["revoked"]:
             raise SessionRevoked
         if row["expired"]:
@@ -193,6 +200,7 @@ async def refresh(
                     ADVANCE_SESSION, shown.session_id, newest, session_lifetime
                 )
             await connection.execute(TOUCH_DEVICE, row["device_id"], app_version)
+            await connection.execute(HEAR_PHONE, row["device_id"], row["officer_id"], app_version)
     if reused:  # raised only here, because an error inside the block would take back the revocation
         raise RefreshTokenReused
     return _signed_in(access, row, RefreshToken(shown.session_id, newest), expires_at)

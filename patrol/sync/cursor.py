@@ -100,6 +100,16 @@ def _pass(
     return Pass(until, scopes, shapes, part, after and (after[0], after[1]), filled)
 
 
+def xmin(snapshot: str) -> str:
+    """The transaction of a snapshot below which all were finished."""
+    return snapshot.split(":")[0]
+
+
+def xmax(snapshot: str) -> int:
+    """The first transaction that a snapshot knows nothing of."""
+    return int(snapshot.split(":")[1])
+
+
 def _fields(part: Done | Pass) -> list[Any]:
     return [getattr(part, name) for name in part.__slots__]
 

@@ -13,9 +13,10 @@ otherwise than commits do, and lose some under concurrent writers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from patrol.keys import KeySet
@@ -26,7 +27,7 @@ from patrol.sync.digests import Repair, digests_below, digests_of, strangers
 from patrol.sync.held import holding_due
 from patrol.sync.history import settle
 from patrol.sync.page import NO_CHECK, PAGE_BYTES, Check, LaneState, PulledPage, Removal
-from patrol.sync.room import FIRST_CHUNK, Room
+from patrol.sync.room import Room
 from patrol.sync.sets import SetBook
 from patrol.sync.statements import REMOVAL_BYTES, Wanted
 from patrol.sync.subjects import BY_TABLE, SUBJECTS, Subject
@@ -38,18 +39,16 @@ NO_KEY = ("0", "00000000-0000-0000-0000-000000000000")
 """Below every (sync_xid, id)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fill:
+class _Fill(NamedTuple):
     subject: Subject
-    scope: UUID
+    scope: str
 
     @property
     def name(self) -> str:
         return f"{self.subject.name} {self.scope}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Delta:
+class _Delta(NamedTuple):
     subject: Subject
 
     @property
@@ -57,8 +56,7 @@ class _Delta:
         return self.subject.name
 
 
-@dataclass(frozen=True, slots=True)
-class _Exits:
+class _Exits(NamedTuple):
     name: str = "exits"
 
 
@@ -107,8 +105,9 @@ class Pull:
         filled = False
         while walk is not None:
             finished = Done(walk.until, walk.scopes, walk.shapes)
-            filled = filled or walk.filled or self._fills(done, walk)
-            walk = await self._walk(done, walk, room, page)
+            parts, kept = self._parts(done, walk)
+            filled = filled or walk.filled or any(isinstance(one, _Fill) for one in parts)
+            walk = await self._walk(parts, kept, done, walk, room, page)
             if walk is not None:
                 walk = replace(walk, filled=filled)
                 break
@@ -147,9 +146,11 @@ class Pull:
                 if part is None:
                     continue
                 snapshot = part.snapshot if isinstance(part, Done) else part.until
-                if _xmax(snapshot) > _xmax(state["snapshot"]):
+                if cursors.xmax(snapshot) > cursors.xmax(state["snapshot"]):
                     raise CursorRefused("CURSOR_AHEAD")
-                if state["horizon"] is not None and int(_xmin(snapshot)) < int(state["horizon"]):
+                if state["horizon"] is not None and int(cursors.xmin(snapshot)) < int(
+                    state["horizon"]
+                ):
                     # Tombstones that this phone has not seen may be gone.
                     raise CursorRefused("CURSOR_TOO_OLD")
                 if not (await self.sets.knows(part.scopes) and await self.sets.knows(part.shapes)):
@@ -166,7 +167,8 @@ class Pull:
         would stay.
         """
         had = self._scopes(done)
-        return sorted((had | self._scopes(abandoned)) - (had & scopes))
+        gone = (had | self._scopes(abandoned)) - (had & {str(scope) for scope in scopes})
+        return sorted(map(UUID, gone))
 
     def _unknown(self, done: Done | None) -> list[str]:
         """Subjects that are filled from nothing, although the phone has a copy of others.
@@ -179,23 +181,21 @@ class Pull:
         had = dict(self.sets.content(done.shapes))
         return [name for name in self.wanted if name not in had]
 
-    def _fills(self, done: Done | None, walk: Pass) -> bool:
-        return any(isinstance(part, _Fill) for part in self._parts(done, walk)[0])
+    def _scopes(self, part: Done | Pass | None) -> set[str]:
+        return set() if part is None else set(self.sets.content(part.scopes))
 
-    def _scopes(self, part: Done | Pass | None) -> set[UUID]:
-        return set() if part is None else {UUID(one) for one in self.sets.content(part.scopes)}
-
-    def _parts(self, done: Done | None, walk: Pass) -> tuple[list[_Part], list[UUID]]:
+    def _parts(self, done: Done | None, walk: Pass) -> tuple[list[_Part], list[str]]:
         """The parts of a walk, the same on each of its pages; and the scopes that it keeps."""
         scopes, had = self._scopes(walk), self._scopes(done)
         old = {} if done is None else dict(self.sets.content(done.shapes))
-        kept = sorted(scopes & had)
+        # As texts: they stand in the order of the ids, and a walk of hundreds of parts needs the ids of few.
+        whole, added, kept = sorted(scopes), sorted(scopes - had), sorted(scopes & had)
         parts: list[_Part] = []
         for subject in SUBJECTS:
             if subject.name not in self.wanted:
                 continue
             same = old.get(subject.name) == self.wanted[subject.name].shape_id()
-            parts += [_Fill(subject, scope) for scope in sorted(scopes - had if same else scopes)]
+            parts += [_Fill(subject, scope) for scope in (added if same else whole)]
             # Also for a new shape, whose fill has no removals, and for one that an abandoned walk began to fill.
             if kept:
                 parts.append(_Delta(subject))
@@ -204,14 +204,22 @@ class Pull:
         return parts, kept
 
     async def _walk(
-        self, done: Done | None, walk: Pass, room: Room, page: PulledPage
+        self,
+        parts: Sequence[_Part],
+        kept: list[str],
+        done: Done | None,
+        walk: Pass,
+        room: Room,
+        page: PulledPage,
     ) -> Pass | None:
         """Goes on with a walk until the page is full: where it stands then, or None at its end."""
-        parts, kept = self._parts(done, walk)
         changed = await self._changed(done, walk, kept) if kept else frozenset()
-        names = [part.name for part in parts]
         # A part of another release's order is begun again: rows may come twice, and none is left out.
-        place, after = (names.index(walk.part), walk.after) if walk.part in names else (0, None)
+        place, after = 0, None
+        if walk.part is not None:
+            names = [part.name for part in parts]
+            if walk.part in names:
+                place, after = names.index(walk.part), walk.after
         while place < len(parts):
             here = parts[place]
             if room.full:
@@ -230,11 +238,11 @@ class Pull:
             place, after = place + 1, None
         return None
 
-    async def _changed(self, done: Done | None, walk: Pass, kept: list[UUID]) -> frozenset[str]:
+    async def _changed(self, done: Done | None, walk: Pass, kept: list[str]) -> frozenset[str]:
         """The subjects that have a difference at all: one statement, so that an empty pull costs one."""
         assert done is not None  # scopes are kept only from a state that the phone has
         found = await self.connection.fetch(
-            statements.CHANGED, kept, _xmin(done.snapshot), done.snapshot, walk.until
+            statements.CHANGED, kept, cursors.xmin(done.snapshot), done.snapshot, walk.until
         )
         return frozenset(row["subject"] for row in found)
 
@@ -242,32 +250,35 @@ class Pull:
         self, part: _Fill, walk: Pass, after: Any, room: Room, page: PulledPage
     ) -> tuple[list[Any], bool]:
         bound = {"scope": part.scope, "until": walk.until, "now": page.server_time}
-        rows, ended = await self._fitting(
-            statements.fill(self.wanted[part.subject.name]), bound, after, room
-        )
-        page.rows[part.subject.name] += rows
+        name = part.subject.name
+        statement = statements.fill(self.wanted[name])
+        rows, ended = await self._fitting(name, statement, bound, after, room)
+        page.rows[name] += rows
         return rows, ended
 
     async def _fitting(
-        self, statement: Statement, bound: dict[str, Any], after: Any, room: Room
+        self,
+        kind: str,
+        statement: Statement,
+        bound: dict[str, Any],
+        after: Any,
+        room: Room,
+        size: Callable[[Any], int] = itemgetter("_size"),
     ) -> tuple[list[Any], bool]:
         """The rows that fit the page, and whether they are all. What is large is not fetched to be thrown away."""
         taken: list[Any] = []
-        chunk, size = min(FIRST_CHUNK, room.rows), 0
         while room.rows:
+            chunk = room.chunk(kind)
             xid, key = after or NO_KEY
             values = statement.values({**bound, "xid": xid, "key": key, "limit": chunk})
             found = await self.connection.fetch(statement.sql, *values)
-            for row in found:
-                bytes_ = REMOVAL_BYTES if _gone(row) else row["_size"]
-                if not room.take(bytes_):
-                    return taken, False
-                taken.append(row)
-                size += bytes_
+            fitting = room.take(kind, [size(row) for row in found])
+            taken += found[:fitting]
+            if fitting < len(found):
+                return taken, False
             if len(found) < chunk:
                 return taken, True
             after = _key(found[-1])
-            chunk = room.next_chunk(len(taken), size)
         return taken, False
 
     async def _delta(
@@ -275,14 +286,14 @@ class Pull:
         part: _Delta,
         done: Done | None,
         walk: Pass,
-        kept: list[UUID],
+        kept: list[str],
         after: Any,
         room: Room,
         page: PulledPage,
     ) -> tuple[list[Any], bool]:
         name = part.subject.name
         rows, ended = await self._difference(
-            statements.delta(self.wanted[name]), done, walk, kept, after, room, page
+            name, statements.delta(self.wanted[name]), done, walk, kept, after, room, page
         )
         for row in rows:
             reason = _gone(row)
@@ -296,12 +307,14 @@ class Pull:
         self,
         done: Done | None,
         walk: Pass,
-        kept: list[UUID],
+        kept: list[str],
         after: Any,
         room: Room,
         page: PulledPage,
     ) -> tuple[list[Any], bool]:
-        rows, ended = await self._difference(statements.EXITS, done, walk, kept, after, room, page)
+        rows, ended = await self._difference(
+            "exits", statements.EXITS, done, walk, kept, after, room, page
+        )
         left: dict[str, list[UUID]] = {}
         for row in rows:
             if row["subject"] in BY_TABLE:
@@ -322,20 +335,23 @@ class Pull:
 
     async def _difference(
         self,
+        kind: str,
         statement: Statement,
         done: Done | None,
         walk: Pass,
-        kept: list[UUID],
+        kept: list[str],
         after: Any,
         room: Room,
         page: PulledPage,
     ) -> tuple[list[Any], bool]:
         assert done is not None  # scopes are kept only from a state that the phone has
         bound = {
-            "scopes": kept, "xmin": _xmin(done.snapshot), "previous": done.snapshot, "until": walk.until,
-            "now": page.server_time,
+            "scopes": kept, "previous": done.snapshot, "until": walk.until, "now": page.server_time
         }  # fmt: skip
-        return await self._fitting(statement, bound, after, room)
+        # Nothing that was stamped below `xmin` is new. The index is entered there: from its very beginning it would be
+        # read as a whole, also where a second condition told so.
+        after = after or (str(int(cursors.xmin(done.snapshot)) - 1), NO_KEY[1])
+        return await self._fitting(kind, statement, bound, after, room, _size_of_change)
 
     async def _check(self, check: Check, filled: bool, room: Room, page: PulledPage) -> None:
         """Repairs and digests of a complete copy: all of it is read in the snapshot that the copy now has."""
@@ -357,7 +373,7 @@ class Pull:
             "scope": repair.part.scope_id, "suffix": repair.part.suffix, "now": now,
             "ids": list(repair.ids), "revs": list(repair.revs),
         }  # fmt: skip
-        rows, ended = await self._fitting(statement, bound, None, room)
+        rows, ended = await self._fitting(name, statement, bound, None, room)
         page.rows[name] += rows
         page.repaired = page.repaired and ended
         found = await self.connection.fetch(
@@ -373,13 +389,9 @@ def _gone(row: Any) -> str | None:
     return "EXPIRED" if row.get("_expired") else None
 
 
+def _size_of_change(row: Any) -> int:
+    return REMOVAL_BYTES if _gone(row) else row["_size"]
+
+
 def _key(row: Any) -> tuple[str, str]:
     return row["_xid"], str(row["_id"])
-
-
-def _xmin(snapshot: str) -> str:
-    return snapshot.split(":")[0]
-
-
-def _xmax(snapshot: str) -> int:
-    return int(snapshot.split(":")[1])

@@ -301,11 +301,11 @@ class _Chunk:
         outcomes = [
             {
                 "sequence": mutation.sequence,
-                "mutation_id": str(mutation.mutation_id),
+                "mutation_id": mutation.mutation_id,
                 "content_sha256": mutation.digest.hex(),
                 "outcome": effect.outcome.value,
                 "code": effect.code,
-                "row_id": str(effect.row_id),
+                "row_id": effect.row_id,
                 "rev": effect.rev,
                 "detail": dict(effect.detail),
             }
@@ -326,9 +326,9 @@ class _Chunk:
             return
         rows = [
             {
-                "id": str(uuid7()),
+                "id": uuid7(),
                 "sequence": mutation.sequence,
-                "mutation_id": str(mutation.mutation_id),
+                "mutation_id": mutation.mutation_id,
                 "code": code,
                 "payload": mutation.payload,
                 "detail": dict(detail),
@@ -345,17 +345,19 @@ def runs(mutations: Iterable[Mutation]) -> list[list[Mutation]]:
     and a change of it between them keeps its place. Rows that only share a parent do not disturb each other.
     """
     cut: list[list[Mutation]] = [[]]
-    written: set[UUID] = set()
-    parents: set[UUID] = set()
+    # By their numbers: an UUID hashes in Python, which here would be most of the work.
+    written: set[int] = set()
+    parents: set[int] = set()
     for one in mutations:
         field = KINDS[one.kind].parent
         named = None if field is None else one.fields.get(field)
-        parent = None if named is None else UUID(str(named))
-        if one.row_id in written or one.row_id in parents or parent in written:
+        parent = None if named is None else UUID(str(named)).int
+        row = one.row_id.int
+        if row in written or row in parents or parent in written:
             cut.append([])
             written.clear()
             parents.clear()
-        written.add(one.row_id)
+        written.add(row)
         if parent is not None:
             parents.add(parent)
         cut[-1].append(one)
@@ -363,4 +365,5 @@ def runs(mutations: Iterable[Mutation]) -> list[list[Mutation]]:
 
 
 def _json(values: Any) -> str:
-    return orjson.dumps(values).decode()
+    # The encoder writes plain UUIDs by itself; those that asyncpg read are of a kind of their own.
+    return orjson.dumps(values, default=str).decode()

@@ -129,7 +129,10 @@ def _difference(
     stamp: ColumnElement[Any],
     key: ColumnElement[Any],
 ) -> Statement:
-    """What was stamped between two snapshots, in several scopes: each scope is one bounded scan, then merged."""
+    """What was stamped between two snapshots, in several scopes: each scope is one bounded scan, then merged.
+
+    The place to begin at must be no earlier than the first snapshot's xmin needs, or each scan reads its whole scope.
+    """
     scopes = (
         func.unnest(bindparam("scopes", type_=ARRAY(Uuid)))
         .table_valued(column("id", Uuid))
@@ -139,7 +142,6 @@ def _difference(
         _ordered(wanted, stamp, key)
         .where(
             scope == scopes.c.id,
-            stamp >= cast(cast(bindparam("xmin", type_=Text), Text), Xid8),
             ~_visible(stamp, "previous"),
             _visible(stamp, "until"),
         )

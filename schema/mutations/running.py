@@ -14,6 +14,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLUnionType,
     execute,
     get_named_type,
     located_error,
@@ -26,6 +27,7 @@ from schema.mutations.inputs import Structs
 from schema.mutations.payload import Payload, check_payload, payload
 from schema.mutations.short import Short, short
 from schema.planner.arguments import Converter
+from schema.planner.check import bounded
 from schema.planner.cost import Cost, cost_of
 from schema.planner.operation import Operation, formatted
 from schema.planner.select import Document, source_of
@@ -100,11 +102,18 @@ class Mutations:
             PlanError: names the field.
         """
         kind = self.schema.mutation_type
-        waiting = [] if kind is None else [one.type for one in kind.fields.values()]
+        if kind is None:
+            return
+        waiting: list[Any] = [one.type for one in kind.fields.values()]
+        for name, one in kind.fields.items():
+            bounded(f"{kind.name}.{name}", one)
         seen: set[str] = set()
         while waiting:
             found = get_named_type(waiting.pop())
-            if (
+            if isinstance(found, GraphQLUnionType) and found.name not in seen:
+                seen.add(found.name)
+                waiting += found.types
+            elif (
                 isinstance(found, GraphQLObjectType)
                 and found.name not in seen
                 and source_of(found) is None
@@ -120,8 +129,10 @@ class Mutations:
 
         Raises:
             RequestErrors: a variable does not fit, and is asked for before anything is done.
-            OperationTooCostly: its answer can have more values than one request may.
+            OperationTooCostly: its answer can have more values than one request may, or a list in its variables is too long.
+            TooLarge: so it is, and what it lists can be split.
         """
+        operation.keep_entries(variables)
         values = operation.variables(variables) if operation.conditions else None
         plan: Plan = operation.compiled(values, lambda document: self._compile(operation, document))
         if plan.short is None and values is None:
@@ -168,6 +179,9 @@ class Mutations:
         assert kind is not None  # the operation was validated, and it is a mutation
         selections = operation.definition.selection_set.selections
         collected = document.collect(kind, selections)
+        cost = cost_of(document, kind, selections)
+        # Before the answers are compiled: compiling hundreds of rows costs more than a refusal may.
+        cost.keep_text(operation.limits)
         roots = {}
         way = None
         for key, nodes in collected.items():
@@ -182,4 +196,4 @@ class Mutations:
             if len(collected) == 1:
                 found = short(operation, field_, nodes[0], self.structs)
                 way = None if found is None else (key, roots[key], found)
-        return Plan(roots, way, cost_of(document, kind, selections))
+        return Plan(roots, way, cost)

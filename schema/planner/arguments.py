@@ -24,6 +24,7 @@ from graphql.execution.values import get_argument_values
 from strawberry.types.arguments import convert_arguments
 
 from patrol.errors import Problem, VariableInvalid
+from schema.planner.limits import ENTRIES, over
 
 Converter = Callable[[GraphQLField, dict[str, Any]], dict[str, Any]]
 
@@ -120,11 +121,13 @@ def _read(
 
 
 def _keep(name: str, value: Any) -> None:
-    """PostgreSQL keeps no text with a NUL, and would fail where a mistake of ours does."""
+    """PostgreSQL keeps no text with a NUL, and would fail where a mistake of ours does; each word of a list may be a scan."""
     if isinstance(value, str):
         if "\0" in value:
             raise VariableInvalid(f"`{name}` has a NUL character, which no text here can have.")
     elif isinstance(value, list):
+        if len(value) > ENTRIES and not isinstance(value[0], dict):
+            raise over("entries", ENTRIES, len(value))
         for one in value:
             _keep(name, one)
     elif isinstance(value, dict):

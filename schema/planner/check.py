@@ -11,16 +11,32 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+    is_list_type,
 )
-from sqlalchemy import FromClause
+from sqlalchemy import FromClause, Table
+from sqlmodel import SQLModel
 
 from schema.planner.branches import FORMS, parameters
 from schema.planner.connection import MEMBERS, PAGE_INFO
-from schema.planner.reads import Column, Computed, Declared, Many, One, Order, Page, Single, Source
+from schema.planner.reads import (
+    Column,
+    Composed,
+    Computed,
+    Declared,
+    Many,
+    One,
+    Order,
+    Page,
+    Single,
+    Source,
+)
 from schema.planner.select import (
     PlanError,
     connection_of,
     is_rows,
+    most_of,
     object_type,
     read_of,
     source_of,
@@ -53,10 +69,39 @@ def check(schema: GraphQLSchema) -> None:
                 _exist(where, _of_row(source, field))
             if isinstance(read, Computed):
                 _takes(where, read, field)
+            if isinstance(read, Composed):
+                _plain_lists(object_type(field), shared=True, seen=set())
+            elif kind is schema.query_type and read is None:
+                bounded(where, field)
             if isinstance(read, Many | Page):
                 _lists(where, schema, read, field)
             elif isinstance(read, Single):
                 _conditions(where, source_or_fail(object_type(field)).table, field, read.conditions)
+
+
+def bounded(where: str, field: GraphQLField) -> None:
+    """A list of objects that no page size bounds says how long it can be, or its cost would be that of one.
+
+    Raises:
+        PlanError: names the field.
+    """
+    listed = is_list_type(get_nullable_type(field.type))
+    if listed and not is_leaf_type(get_named_type(field.type)) and most_of(field) is None:
+        raise PlanError(f"{where} is a list without `at_most`, so nobody knows what it costs")
+
+
+def _plain_lists(kind: GraphQLObjectType, *, shared: bool, seen: set[str]) -> None:
+    """The lists of a root that a rule composes: those at its top share its rows."""
+    if kind.name in seen or source_of(kind) is not None:
+        return
+    seen.add(kind.name)
+    for name, field in kind.fields.items():
+        listed = is_list_type(get_nullable_type(field.type))
+        if not shared:
+            bounded(f"{kind.name}.{name}", field)
+        named = get_named_type(field.type)
+        if isinstance(named, GraphQLObjectType):
+            _plain_lists(named, shared=shared and not listed, seen=seen)
 
 
 def _exist(where: str, needed: Needed) -> None:
@@ -123,6 +168,13 @@ def _lists(where: str, schema: GraphQLSchema, read: Many | Page, field: GraphQLF
         if read.admit is not None and refusal is None:
             raise PlanError(f"{where} refuses some parents, but its type has no refusal")
     _exist(where, _of_orders(table, read.order.values()))
+    for one in read.order.values():
+        # A view's columns do not say whether they can be null; those of its tables do.
+        ours = isinstance(table, Table) and table.metadata is SQLModel.metadata
+        if ours and table.c[one.column].nullable:
+            raise PlanError(
+                f"{where} is ordered by {one.column!r}, which {table.description} may leave empty"
+            )
     _sizes(where, read, field, goes_on=goes_on)
     _conditions(where, table, field, read.conditions)
 

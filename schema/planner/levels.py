@@ -92,7 +92,8 @@ class Level:
         try:
             answers = await self._pages(parents, refused, reading, variables)
         except Problem as problem:
-            answers, refused = {}, dict.fromkeys(parents, problem)
+            # What is wrong further below is nobody's business who was not granted this list.
+            answers, refused = {}, {**dict.fromkeys(parents, problem), **refused}
         answers.update((parent, self.refuse(why)) for parent, why in refused.items())
         return answers
 

@@ -19,6 +19,9 @@ from graphql import (
 
 from patrol.errors import OperationInvalid, OperationTooCostly
 
+ENTRIES = 100
+"""The longest list of words that a filter takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -29,6 +32,8 @@ class Limits:
     `values` are what a run can answer at most with its page sizes (see `schema.planner.cost`): so many take about 80 ms of
     one core, which all other requests of the process wait for, and are about three megabytes. The largest operation that
     an app is trusted with, 200 open alerts with all who were called, has two thirds of them.
+    What the database does beside answering values is decided by the text: `statements` (roots, and lists below rows), `joins` of
+    related rows, and root fields of `mutations`. `entries` are those of one list of words in variables or arguments.
     """
 
     source_bytes: int = 64 * 1024
@@ -39,6 +44,10 @@ class Limits:
     merges: int = 2_000
     depth: int = 16
     values: int = 200_000
+    statements: int = 50
+    joins: int = 60
+    mutations: int = 10
+    entries: int = ENTRIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from graphql import (
 from patrol.errors import OperationInvalid, Problem, QueryMissing, VariableInvalid
 from schema.planner.arguments import Converter
 from schema.planner.cost import Cost, cost_of
+from schema.planner.entries import Entries
 from schema.planner.limits import Limits, parsed
 from schema.planner.plan import Root, root
 from schema.planner.reads import Reading
@@ -133,6 +134,7 @@ class Operation:
     limits: Limits = field(default_factory=Limits)
     _plans: dict[tuple[tuple[str, bool], ...], Any] = field(default_factory=dict)
     _variables: Variables | None = None
+    _entries: Entries | None = None
 
     @property
     def is_query(self) -> bool:
@@ -142,12 +144,21 @@ class Operation:
     def is_subscription(self) -> bool:
         return self.definition.operation is OperationType.SUBSCRIPTION
 
+    def keep_entries(self, given: dict[str, Any]) -> None:
+        """Refuses lists that are too long, before anything is made of them; see `schema.planner.entries`."""
+        if self._entries is None:
+            definitions = self.definition.variable_definitions or ()
+            self._entries = Entries(self.schema, definitions, self.limits)
+        self._entries.keep(given)
+
     def variables(self, given: dict[str, Any]) -> VariableValues | None:
         """Coerced variables.
 
         Raises:
             RequestErrors: a value does not fit its type.
+            TooLarge, OperationTooCostly: a list is too long.
         """
+        self.keep_entries(given)
         if self._variables is None:
             self._variables = Variables(self.schema, self.definition.variable_definitions or ())
         values = self._variables.read(given)

@@ -45,6 +45,9 @@ from storage.database import Connection
 READ = "patrol-read"
 """Key of a field's declaration in Strawberry's field metadata."""
 
+MOST = "patrol-most"
+"""Key of the longest that a list of plain values can be, in the same metadata; see `at_most`."""
+
 Columns = Any
 """The columns of the table that a list reads, by name: `row.zone_id`."""
 
@@ -300,6 +303,11 @@ def composed(returns: Any, by: Resolve, *, rows: int = 200, **options: Any) -> A
     """
     read = Composed(by, rows)
     return strawberry.field(_declared(by, 2, returns), metadata={READ: read}, **options)
+
+
+def at_most(rows: int) -> dict[str, int]:
+    """The metadata of a list that a resolver or a rule makes: what it holds counts so often in the cost of an operation."""
+    return {MOST: rows}
 
 
 def table_of(declared: Any) -> Table:

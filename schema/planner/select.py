@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 from sqlalchemy.types import TypeEngine
 
 from patrol.sync.statements import shape_of
-from schema.planner.reads import READ, Column, Computed, Many, One, Reading, Source
+from schema.planner.reads import MOST, READ, Column, Computed, Many, One, Reading, Source
 
 Row = Sequence[Any]
 Shape = Callable[[Row, Reading, Sequence[Any]], Any]
@@ -109,6 +109,13 @@ def read_of(field: GraphQLField) -> Any:
     return (definition.metadata or {}).get(READ) if definition is not None else None
 
 
+def most_of(field: GraphQLField) -> int | None:
+    """How many a list of plain values declares to hold at most."""
+    definition = field.extensions.get("strawberry-definition")
+    most: int | None = (definition.metadata or {}).get(MOST) if definition is not None else None
+    return most
+
+
 def source_of(kind: GraphQLObjectType) -> Source | None:
     """The table of a GraphQL type; None for a plain one."""
     definition = kind.extensions.get("strawberry-definition")
@@ -137,7 +144,9 @@ class Selection:
     columns: list[ColumnElement[Any]] = field(default_factory=list)
     joins: list[tuple[FromClause, ColumnElement[bool]]] = field(default_factory=list)
     children: list[Child] = field(default_factory=list)
+    _joined: dict[tuple[int, FromClause, str, str], FromClause] = field(default_factory=dict)
     _places: dict[tuple[int, str], int] = field(default_factory=dict)
+    _shape: tuple[int, str] = (0, "")
 
     @classmethod
     def of(cls, kind: GraphQLObjectType) -> Selection:
@@ -165,9 +174,21 @@ class Selection:
             self.columns.append(_as_json(rows.c[name]).label(f"c{len(self.columns)}"))
         return self._places[known]
 
+    def join(self, here: FromClause, table: FromClause, local: str, remote: str) -> FromClause:
+        """The table joined to some rows of this statement: once, however often the text names the relation."""
+        known = (id(here), table, local, remote)
+        if known not in self._joined:
+            there = table.alias(f"j{len(self.joins)}")
+            self.joins.append((there, here.c[local] == there.c[remote]))
+            self._joined[known] = there
+        return self._joined[known]
+
     def shape_id(self) -> str:
         """The same for the same columns; see `patrol.sync.statements.Wanted`."""
-        return shape_of(self.columns)
+        # Once the plan is made no column is added; each pull asks this of every subject.
+        if self._shape[0] != len(self.columns):
+            self._shape = len(self.columns), shape_of(self.columns)
+        return self._shape[1]
 
     def from_clause(self) -> FromClause:
         """The rows with everything that is joined to them."""
@@ -256,9 +277,7 @@ class _Writer:
         here = rows
         for hop in read.hops:
             table = source.table if hop.table is None else hop.table
-            there = table.alias(f"j{len(self.selection.joins)}")
-            self.selection.joins.append((there, here.c[hop.local] == there.c[hop.remote]))
-            here = there
+            here = self.selection.join(here, table, hop.local, hop.remote)
         key = self.selection.place(here, source.key)
         inner = self.object(target, subselections(nodes), here)
         return f"(None if r[{key}] is None else {inner})"

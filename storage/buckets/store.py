@@ -323,3 +323,8 @@ class ObjectStore:
             filename=filename,
             attachment=attachment,
         )
+
+    def steady_link(self, bucket: Bucket, key: str, *, lasting: timedelta) -> str:
+        """A signed public link to read by. It stays the same for minutes, so that who has the object does not fetch it
+        again. See LinkSigner.steady."""
+        return self._signer.steady(self.name_of(bucket), key, lasting=lasting)

@@ -15,6 +15,8 @@ from api.problems import answer
 from patrol.errors import by_code
 from patrol.identity import PhoneKey, sha256_text
 from patrol.identity.phone_key import base64url
+from schema.phone import phone_door
+from schema.surrender import Surrenders
 from tests import personas
 from tests.api.signin_support import Desk, bearer
 from tests.signing_phone import SigningPhone
@@ -53,6 +55,23 @@ def test_the_proofs_of_the_page_are_those_of_the_published_key(
     key = PhoneKey.of(EXAMPLES["enrol.request"]["publicKey"])
     assert key.thumbprint in PAGE
     key.check(request["proof"], message, **{member: sha256_text(request[secret])})
+
+
+@pytest.mark.parametrize("message", ["surrender", "wiped"])
+def test_the_proofs_of_a_revoked_phone_are_those_of_the_published_key(message: str) -> None:
+    request, payload = EXAMPLES[f"{message}.request"], EXAMPLES[f"{message}.proof-payload"]
+    wanted = {"aud": message, "session": request["sessionId"]}
+    if "batch" in request:
+        wanted["batch_sha256"] = sha256_text(request["batch"])
+    assert payload == wanted
+    body = json.dumps(payload, separators=(",", ":")).encode()
+    signed = f"{base64url(EDDSA)}.{base64url(body)}"
+    assert request["proof"] == f"{signed}.{base64url(RFC_8037.sign(signed.encode()))}"
+
+
+def test_the_batch_of_the_page_is_read_as_a_push_would_be() -> None:
+    read = Surrenders(phone_door().schema._schema).read(EXAMPLES["surrender.request"]["batch"])
+    assert [one.payload["kind"] for one in read.mutations] == ["report_incident"]
 
 
 async def test_the_messages_of_the_page_have_the_members_of_the_real_ones(

@@ -147,3 +147,23 @@ def test_the_same_moment_in_the_buddhist_era_reads_the_same(
     buddhist = read_phone_time(f"{written.year + 543:04}{clock}", arrival)
     assert buddhist.at == plain.at
     assert buddhist.suspect == plain.suspect
+
+
+TAILS = st.sampled_from(["", "Z", "z", " Z", "+07", "+07:00", "-1200", "-00:00", "+23:59", "+07:00:30"])  # fmt: skip
+FRACTIONS = st.just("") | st.from_regex(r"[.,][0-9]{1,10}", fullmatch=True)
+
+
+@given(PARTS, st.sampled_from("T tx"), FRACTIONS, TAILS, ARRIVALS)
+def test_a_time_is_the_same_whichever_digits_it_is_written_in(
+    parts: tuple[int, int, int, int, int, int, str],
+    between: str,
+    fraction: str,
+    tail: str,
+    arrival: datetime,
+) -> None:
+    """Plain digits are read the quick way, Thai ones part by part."""
+    date, clock = "{:04}-{:02}-{:02}".format(*parts[:3]), "{:02}:{:02}:{:02}".format(*parts[3:6])
+    raw = f"{date}{between}{clock}{fraction}{tail}"
+    quick = read_phone_time(raw, arrival)
+    slow = read_phone_time(raw.translate(str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")), arrival)
+    assert (quick.at, quick.suspect, quick.reason) == (slow.at, slow.suspect, slow.reason)

@@ -17,10 +17,11 @@ from storage.principal import Role, system
 from tests.conftest import LOGIN, SECRET, address_of, administer
 from tests.personas import as_officer, as_partner
 from tests.phone import Phone, context
+from tests.schema.agencies import Agencies, add_agencies
 from tests.schema.asked import Asked
 from tests.schema.reference import Reference
 from tests.schema.seeds import fill
-from tests.schema.station import DOOR, Station
+from tests.schema.station import DOOR, UNLIMITED, Station
 from tests.world import World
 
 
@@ -63,8 +64,23 @@ async def station(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[St
             keys = await load(connection, SECRET)
         async with database.enter(Role.PHONE, principal) as entered:
             scopes = entered.scopes
-        reference = await Reference.load(DOOR.schema, owner, world.kanya, scopes)
+        reference = await Reference.load(DOOR.schema, owner, world.kanya, scopes, most=UNLIMITED)
         yield Station(world, context(database, principal, keys), owner, reference)
+    finally:
+        await owner.close()
+        await database.close()
+        await administer(postgres, f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+async def agencies(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Agencies]:
+    """Partners with agreements of all kinds."""
+    name = f"patrol_{secrets.token_hex(6)}"
+    await administer(postgres, f"create database {name} template {template}")
+    database = await Database.connect(address_of(postgres, name, LOGIN), size=4)
+    owner = await asyncpg.connect(address_of(postgres, name))
+    try:
+        yield await add_agencies(await World.make(database), owner)
     finally:
         await owner.close()
         await database.close()

@@ -64,8 +64,9 @@ async def fill(world: World, seed: int = 1, rows: int = 30) -> None:
     for number in range(rows // 2):
         await add_alert(world, chance, chance.choice(zones), hour - timedelta(minutes=number // 2))
     await world.change(
-        "insert into officer_state (officer_id, on_duty) values ($1, true)", world.kanya
-    )
+        "insert into officer_state (officer_id, on_duty, latitude, longitude, fix_at) values ($1, true, 16.5, 98.25, $2)",
+        world.kanya, hour - timedelta(days=1),
+    )  # fmt: skip
     for zone in zones:
         await world.store(
             "community", scope_id=zone, zone_id=zone, name=chance.choice("AB"), name_th="ชุมชน"
@@ -74,6 +75,38 @@ async def fill(world: World, seed: int = 1, rows: int = 30) -> None:
         for _ in range(chance.randrange(4)):
             # Several of one moment.
             await add_older_picture(world, camera, hour - timedelta(hours=chance.randrange(3)))
+
+    for zone in (world.market, gate, world.temple, None):
+        for _ in range(3):
+            await add_notice(world, chance, zone, hour)
+    await add_track(world, hour)
+    await world.change(
+        "insert into checkpoint_key (kid, public_key) select 'none of ours', sha256('a key')"
+    )
+
+
+async def add_notice(world: World, chance: Random, zone: UUID | None, hour: datetime) -> UUID:
+    """A notice that is valid, will be or was; some are withdrawn, and several begin at one moment."""
+    begins = hour - timedelta(days=chance.randrange(1, 3))
+    return await world.store(
+        "notice", station_id=world.station, scope_id=world.staff, zone_id=zone, severity=chance.choice(["INFO", "URGENT"]),
+        title="Flood", title_th=chance.choice([None, "น้ำท่วม"]), body="The lower road is closed.",
+        valid_from=begins, expires_at=chance.choice([None, begins + timedelta(hours=2), hour + timedelta(days=9)]),
+        posted_by=chance.choice([None, world.prasert]), deleted_at=chance.choice([None, None, None, hour]),
+    )  # fmt: skip
+
+
+async def add_track(world: World, hour: datetime) -> None:
+    """Where two phones were, several times at one moment."""
+    ids = [uuid7() for _ in range(16)]
+    days = [hour.date(), (hour - timedelta(days=1)).date()]
+    await world.change("select make_track_partitions($1)", days)
+    for number, one in enumerate(ids):
+        await world.store(
+            "track_point", id=one, officer_id=[world.kanya, world.somkid][number % 2], at=hour - timedelta(minutes=number // 4),
+            device_id=one, station_id=world.station, received_at=hour, latitude=16.5 + number / 64, longitude=98.5,
+            accuracy_m=[None, 8.5][number % 3 == 0], heading_deg=90, battery_percent=number, time_suspect=number == 5,
+        )  # fmt: skip
 
 
 async def add_older_picture(world: World, camera: UUID, taken_at: datetime) -> UUID:

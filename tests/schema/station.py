@@ -11,7 +11,8 @@ from tests.schema.reference import Reference
 from tests.world import World
 
 # What has no limit in the reference has none here; the limit has tests of its own.
-DOOR = phone_door(limits=Limits(values=10**12))
+UNLIMITED = 10**12
+DOOR = phone_door(limits=Limits(values=UNLIMITED))
 
 NOWHERE = "00000000-0000-7000-8000-000000000000"
 """The id of nothing."""

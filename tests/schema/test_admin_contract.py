@@ -563,7 +563,31 @@ async def _restore_checkpoint(office: Office) -> tuple[str, dict[str, Any], list
     return "$id: UUID! | id: $id", {"id": office.ids["checkpoint"]}, ["checkpoint.restore"]
 
 
+async def _replay_quarantined(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    given = {"id": await office.world.change("select id from quarantine")}
+    return '$id: UUID! | id: $id, reason: "the zone is hers now"', given, ["quarantine.replay"]
+
+
+async def _discard_quarantined(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    given = {"id": await office.world.change("select id from quarantine")}
+    return '$id: UUID! | id: $id, reason: "a test"', given, ["quarantine.discard"]
+
+
+async def _report_device_lost(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    async with office.database.write(system("test"), Role.SYSTEM) as connection:
+        await connection.execute(
+        "insert into held_snapshot (device_id, officer_id, subjects, epoch_id, snapshot, sets) "
+        "values ($1, $2, '', gen_random_uuid(), pg_current_snapshot(), '{}')",
+        office.ids["device"], office.world.kanya,
+    )  # fmt: skip
+    given = {"id": office.ids["device"]}
+    return '$id: UUID! | id: $id, reason: "left in a taxi"', given, ["device.lost"]
+
+
 ACTS: dict[str, Act] = {
+    "replayQuarantined": _replay_quarantined,
+    "discardQuarantined": _discard_quarantined,
+    "reportDeviceLost": _report_device_lost,
     "addCheckpoint": _add_checkpoint,
     "reissueCheckpointCode": _reissue_checkpoint_code,
     "restoreCheckpoint": _restore_checkpoint,
@@ -602,7 +626,9 @@ def acting(name: str, places: str) -> str:
 async def test_every_act_is_written_down_with_who_did_it(office: Office, name: str) -> None:
     places, values, expected = await ACTS[name](office)
     assert await office.acts() == []
-    answer = await office.ask(acting(name, places), **orjson.loads(orjson.dumps(values)))
+    answer = await office.ask(
+        acting(name, places), **orjson.loads(orjson.dumps(values, default=str))
+    )
     assert "errors" not in answer
     outcome = answer["data"][name]
     assert outcome["refusal"] is None
@@ -632,7 +658,7 @@ async def test_nobody_else_may_act_here(
     for principal in strangers:
         foreign = context(office.database, principal, store=office.context.store)
         answer = await ask(
-            DOOR, foreign, acting(name, places), **orjson.loads(orjson.dumps(values))
+            DOOR, foreign, acting(name, places), **orjson.loads(orjson.dumps(values, default=str))
         )
         assert [one["extensions"]["code"] for one in answer["errors"]] == ["NOT_ALLOWED"]
     assert await owner.fetchval("select count(*) from audit_entry") == before
@@ -646,6 +672,10 @@ UNKNOWN = "01890000-0000-7000-8000-000000000000"
     [
         (f'revokeDevice(id: "{UNKNOWN}")', "NOT_FOUND"),
         (f'revokeSession(id: "{UNKNOWN}")', "NOT_FOUND"),
+        (f'replayQuarantined(id: "{UNKNOWN}", reason: "x")', "NOT_FOUND"),
+        (f'discardQuarantined(id: "{UNKNOWN}", reason: "x")', "NOT_FOUND"),
+        (f'discardQuarantined(id: "{UNKNOWN}", reason: " ")', "BAD_REQUEST"),
+        (f'reportDeviceLost(id: "{UNKNOWN}", reason: "x")', "NOT_FOUND"),
         (f'revokeOfficer(id: "{UNKNOWN}")', "NOT_FOUND"),
         (f'restoreOfficer(id: "{UNKNOWN}")', "NOT_FOUND"),
         (f'revokeAgreement(id: "{UNKNOWN}")', "NOT_FOUND"),

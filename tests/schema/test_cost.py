@@ -31,16 +31,18 @@ def cost(text: str, door: Any = FREE, **variables: Any) -> int:
     return int(operation.plan(values).cost.of(values))
 
 
+TYPES = len(PHONE.schema._schema.type_map)
+
 COSTS: list[tuple[str, dict[str, Any], int]] = [
     ("{ me { id name } }", {}, 2),
     ('{ incident(id: "00000000-0000-7000-8000-000000000000") { id zone { id name } } }', {}, 3),
     ("{ zones { nodes { id } } }", {}, 50),
     ("{ zones(first: 7) { nodes { id name } } }", {}, 14),
-    ("{ zones(first: 7) { totalCount pageInfo { endCursor hasNextPage } nodes { id } } }", {}, 10),
+    ("{ zones(first: 7) { totalCount pageInfo { endCursor hasNextPage } nodes { id } } }", {}, 1_009),
     ("{ zones(first: 7) { __typename edges { cursor node { id } } nodes { id } } }", {}, 22),
     ("{ zones(first: 3) { nodes { id cameras(first: 5) { id name } } } }", {}, 3 * (1 + 5 * 2)),
     ("{ zones(first: 3) { nodes { a: cameras(first: 5) { id } b: cameras(first: 2) { id } } } }", {}, 3 * 7),
-    ("{ zones(first: 3) { nodes { incidents(first: 4) { totalCount nodes { id zone { id } } } } } }", {}, 3 * 9),
+    ("{ zones(first: 3) { nodes { incidents(first: 4) { totalCount nodes { id zone { id } } } } } }", {}, 3 * 1_008),
     ("{ zones(first: 3) { nodes { cameras(first: 2) { snapshots(first: 9) { nodes { id } } } } } }", {}, 54),
     ("{ a: zones(first: 3) { nodes { id } } b: zones(first: 2) { nodes { id name } } }", {}, 7),
     ("query ($n: Int!) { zones(first: $n) { nodes { id } } }", {"n": 9}, 9),
@@ -56,7 +58,8 @@ COSTS: list[tuple[str, dict[str, Any], int]] = [
     # A wrong page size is refused where it stands.
     ("query ($n: Int!) { zones(first: $n) { nodes { id } } }", {"n": 10**6}, 200),
     ("query ($n: Int!) { zones(first: $n) { nodes { id } } }", {"n": -5}, 1),
-    ("{ __schema { types { name } } zones(first: 2) { nodes { id } } }", {}, 3),
+    ('{ __type(name: "Zone") { name kind } zones(first: 2) { nodes { id } } }', {}, 5 * 2 + 2),
+    ("{ __schema { types { name } } zones(first: 2) { nodes { id } } }", {}, 5 * TYPES + 2),
 ]  # fmt: skip
 
 

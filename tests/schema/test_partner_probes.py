@@ -79,7 +79,18 @@ async def test_no_argument_of_a_list_asks_about_a_redacted_column() -> None:
         "cameras": paging | {"zoneId", "kind", "text", "within", "near", "order"},
         # Texts and places are compared with what the view shows; see tests/schema/test_finding.py.
         "incidents": paging
-        | {"zoneId", "category", "severity", "status", "since", "until", "text", "within", "near", "order"},
+        | {
+            "zoneId",
+            "category",
+            "severity",
+            "status",
+            "since",
+            "until",
+            "text",
+            "within",
+            "near",
+            "order",
+        },
     }
 
 

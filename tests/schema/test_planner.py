@@ -21,6 +21,7 @@ from tests.schema.operations import Made
 from tests.schema.seeds import add_picture
 from tests.schema.station import DOOR, NOWHERE, Station
 
+
 @contextmanager
 def counting() -> Iterator[list[str]]:
     """The statements that are sent meanwhile, but for those that enter and end a checkout."""
@@ -102,6 +103,8 @@ COUNTED_ELSEWHERE = {
     "Pull": "below",
     "CheckpointKeys": "tests/schema/test_checkins.py",
     "Tracks": "tests/schema/test_tracks.py",
+    "Phones": "below",
+    "Refused": "below",
 }
 
 SOME = {"DateTime!": "2026-11-23T08:15:30Z"}
@@ -128,6 +131,14 @@ async def test_a_trusted_operation_takes_a_fixed_number_of_statements(
     assert len(of_many) == statements
     # Below a list without rows there is nothing to ask for.
     assert len(of_few) <= statements
+
+
+@pytest.mark.parametrize("name", ["Phones", "Refused"])
+async def test_a_list_of_what_is_kept_takes_one_statement(name: str, station: Station) -> None:
+    with counting() as sent:
+        answer = await ask(DOOR, station.context, (OPERATIONS / f"{name}.graphql").read_text())
+    assert "errors" not in answer
+    assert len(sent) == 1
 
 
 FILTERS: dict[str, Any] = {

@@ -28,6 +28,7 @@ from schema.mutations import inputs, running, short_way
 from schema.mutations.short import Short
 from schema.phone import phone_door
 from schema.planner import Operation, RequestErrors, converter
+from schema.planner.reads import at_most
 from schema.scalars import JSON, Long, PhoneTime, config
 from storage.database import Database
 from storage.faults import DatabaseUnavailable
@@ -76,7 +77,7 @@ class Echo:
     said: str
     lane: Lane
     key: UUID | None
-    parts: list[Echo]
+    parts: list[Echo] = strawberry.field(metadata=at_most(10))
 
 
 @strawberry.type

@@ -33,7 +33,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
         "officerId": NOWHERE,
         "since": "2026-01-01T00:00:00Z",
         "until": "2026-01-02T00:00:00Z",
-    },  # fmt: skip
+    },
 }
 """What an operation is asked with, where it needs anything."""
 

@@ -24,8 +24,8 @@ from minio.commonconfig import ENABLED, Filter
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
-from storage.buckets import Bucket, ObjectStore, Patience
-from storage.buckets.links import PublicAddress, disposition
+from storage.buckets import Bucket, ObjectStore, Patience, links
+from storage.buckets.links import LinkSigner, PublicAddress, disposition
 from storage.embedded.s3 import EmbeddedS3
 from storage.faults import (
     ContentDiffers,
@@ -490,6 +490,74 @@ def test_a_link_lives_at_most_seven_days_and_an_upload_link_tells_nothing(
         store.link("PUT", Bucket.DERIVED, "k", expires=SOON, content_type=TEXT)
     link = store.link("GET", Bucket.DERIVED, "k", expires=SOON)
     assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["300"]
+
+
+@pytest.mark.parametrize(
+    "public",
+    ["http://10.0.0.5:9000", "https://media.example", "https://media.example/store/", "http://[fd00::5]",
+     "https://s3.ap-southeast-1.amazonaws.com"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "key", ["a", "2026/01/0198.webp", "~x_y-z.jpg", "with space.jpg", "ภาพ/1.jpg", "a+b=c&d?e#f"]
+)
+def test_a_steady_link_is_the_one_that_minio_signs(public: str, key: str) -> None:
+    address = PublicAddress.parse(public, secure=False)
+    signer = LinkSigner(address, "key/id", "the secret", region="ap-southeast-1")
+    link = signer.steady("snapshots", key, lasting=timedelta(hours=1))
+    told = parse_qs(urlsplit(link).query)
+    start = datetime.strptime(told["X-Amz-Date"][0], "%Y%m%dT%H%M%S%z")
+    again = signer.sign(
+        "GET", "snapshots", key, expires=timedelta(seconds=int(told["X-Amz-Expires"][0])), at=start
+    )
+    assert link == again
+    other = LinkSigner(address, "key/id", "another secret", region="ap-southeast-1")
+    assert link != other.sign("GET", "snapshots", key, expires=timedelta(minutes=65), at=start)
+
+
+@pytest.mark.parametrize("seconds", [1, 30, 3600, 604_500, 604_800])
+def test_a_steady_link_lives_as_long_as_it_must_and_hardly_longer(seconds: int) -> None:
+    signer = LinkSigner(
+        PublicAddress.parse("http://a", secure=False), "key", "secret", region="us-east-1"
+    )
+    before = datetime.now(UTC).replace(microsecond=0)
+    link = signer.steady("snapshots", "k", lasting=timedelta(seconds=seconds))
+    told = parse_qs(urlsplit(link).query)
+    start = datetime.strptime(told["X-Amz-Date"][0], "%Y%m%dT%H%M%S%z")
+    ends = start + timedelta(seconds=int(told["X-Amz-Expires"][0]))
+    assert start <= datetime.now(UTC)
+    left = (ends - before).total_seconds()
+    assert seconds <= left <= min(seconds * 13 / 12, seconds + 300) + 1
+
+
+def test_a_steady_link_is_the_same_for_minutes_and_then_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signer = LinkSigner(
+        PublicAddress.parse("http://a", secure=False), "key", "secret", region="us-east-1"
+    )
+    seen = []
+    for now in (1_800_000_000, 1_800_000_299, 1_800_000_300):
+        monkeypatch.setattr(links, "time", lambda now=now: now + 0.5)
+        seen.append(signer.steady("snapshots", "k", lasting=timedelta(hours=1)))
+    assert seen[0] == seen[1] != seen[2]
+
+
+@pytest.mark.parametrize("key", ["", "a/../b", "./a"])
+def test_no_link_is_signed_for_what_no_store_takes(key: str) -> None:
+    signer = LinkSigner(
+        PublicAddress.parse("http://a", secure=False), "key", "secret", region="us-east-1"
+    )
+    with pytest.raises(ValueError):  # noqa: PT011 -- minio's own words
+        signer.steady("snapshots", key, lasting=timedelta(hours=1))
+
+
+async def test_the_store_takes_a_steady_link_for_its_object_alone(store: ObjectStore) -> None:
+    key = a_key(".webp")
+    await store.put_bytes(Bucket.DERIVED, key, b"picture", content_type="image/webp")
+    link = store.steady_link(Bucket.DERIVED, key, lasting=SOON)
+    async with httpx.AsyncClient() as reader:
+        assert (await reader.get(link)).content == b"picture"
+        assert (await reader.get(link.replace(".webp?", ".jpeg?"))).status_code == 403
 
 
 @pytest.mark.parametrize(

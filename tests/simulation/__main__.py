@@ -1,0 +1,45 @@
+"""Runs seeds of the simulation on a PostgreSQL of its own, and prints the one that fails."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from multiprocessing import get_context
+
+from tests.simulation.lane import run_lane
+
+
+def main() -> int:
+    """0 when every seed keeps the promise."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=100, help="how many (default: %(default)s)")
+    parser.add_argument("--from", type=int, default=0, dest="first", help="the first one")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="processes, each with its own PostgreSQL"
+    )
+    parser.add_argument("--tell", action="store_true", help="print every step")
+    given = parser.parse_args()
+    began = time.monotonic()
+    lanes = [
+        (given.first + n, given.first + given.seeds, given.jobs, given.tell)
+        for n in range(given.jobs)
+    ]
+    if given.jobs == 1:
+        failed = run_lane(lanes[0])
+    else:
+        with get_context("spawn").Pool(given.jobs) as pool:
+            failed = next((one for one in pool.imap_unordered(run_lane, lanes) if one), None)
+            pool.terminate()
+    seconds = time.monotonic() - began
+    if failed:
+        print(failed, file=sys.stderr)
+        return 1
+    print(
+        f"{given.seeds} schedules in {seconds:.0f} s, {given.seeds / seconds:.1f} a second: all agree"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
