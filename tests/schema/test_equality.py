@@ -241,7 +241,7 @@ def drawn(
 
 def test_what_chance_makes_of_the_phones_contract_has_every_feature(station: Station) -> None:
     strategy = operations(PHONE.schema._schema, known_to_phone(station), ROOTS)
-    texts, told = drawn(strategy, limited(station.reference))
+    texts, told = drawn(strategy, limited(station.reference), 1_000)
     print(told)
     missing = [name for name, one in FEATURES.items() if not any(re.search(one, t) for t in texts)]
     assert missing == []
