@@ -26,7 +26,7 @@ from tests.schema.seeds import add_picture
 from tests.world import LATITUDE, LONGITUDE, World, now
 
 EVERYTHING = """{
-    zones(first: 200) { __typename ... on Refusal { code } ... on ZoneConnection {
+    zones(first: 50) { __typename ... on Refusal { code } ... on ZoneConnection {
         totalCount nodes { id code
             cameras(first: 50) { __typename ... on Refusal { code } ... on CameraConnection {
                 totalCount nodes { id detail } pageInfo { hasNextPage } } }

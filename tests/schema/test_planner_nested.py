@@ -133,7 +133,7 @@ async def test_what_is_skipped_below_rows_is_not_read(included: bool, station: S
 async def test_the_number_of_statements_depends_on_the_text_only(
     station: Station, kanya: Phone, world: World
 ) -> None:
-    text = """{ zones { nodes { cameras { snapshots { totalCount nodes { id } } } incidents { nodes { id } } posts { id } } }
+    text = """{ zones(first: 9) { nodes { cameras(first: 9) { snapshots { totalCount nodes { id } } } incidents { nodes { id } } posts { id } } }
         incidents { nodes { zone { communities { id } } } } }"""
     await world.add_incident(world.market)
     counts = []

@@ -172,7 +172,7 @@ async def test_a_character_type_without_thai_letters_is_refused(odd_database: st
 async def test_the_character_type_of_the_embedded_server_finds_thai(
     fresh_database_url: str,
 ) -> None:
-    await change(fresh_database_url, "create extension pg_trgm")
+    await change(fresh_database_url, "create extension if not exists pg_trgm")
     assert await unfit(fresh_database_url) == []
 
 
