@@ -75,7 +75,7 @@ def read_phone_time(raw: datetime | str, received_at: datetime) -> PhoneTime:
         raise ValueError("received_at must be an aware datetime")
     arrival = received_at.astimezone(UTC)
     if isinstance(raw, str) and _ISO.fullmatch(raw):
-        # Nearly always the clock is right and its text plain; part by part it takes five times as long.
+        # Nearly always the clock is right and its text plain; part by part it takes four times as long.
         with suppress(ValueError):
             plain = datetime.fromisoformat(raw)
             if plain.tzinfo is not None and EARLIEST <= plain <= arrival + AHEAD_ALLOWED:

@@ -1,6 +1,6 @@
 """Signed links, so that bytes travel between a device and the store without passing through us.
 
-Signing is arithmetic (no network), so it is plain synchronous code. minio's takes 0.05 ms a link, which is most of the
+Signing is arithmetic (no network), so it is plain synchronous code. minio's takes 0.04 ms a link, which is most of the
 time of an answer with hundreds of pictures; so what such links share is taken once from a link of minio's (see `Reads`).
 """
 
