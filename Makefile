@@ -6,6 +6,8 @@ PYTHON := $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 	&& { echo $$python; break; }; done)
 BIN := .venv/bin
 OLDEST := $(firstword $(wildcard /usr/lib/postgresql/15/bin /usr/pgsql-15/bin))
+# Each process has servers of its own, so more of them than four is only more servers.
+ABREAST := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo test check prove bench schema clean
@@ -30,9 +32,9 @@ demo: .venv/run ## Live a patrol hour in a minute with simulated phones, cameras
 	@exec $(BIN)/patrol demo
 
 test: .venv/dev ## Run the tests on real PostgreSQL and S3; a smoke part also on PostgreSQL 15 where it is found
-	$(BIN)/python -m pytest -m 'not prove'
+	$(BIN)/python -m pytest -m 'not prove' $(ABREAST)
 	@if [ -n "$(OLDEST)" ]; then echo "On the oldest supported PostgreSQL, $(OLDEST):"; \
-	PATROL_TEST_POSTGRES_BIN=$(OLDEST) $(BIN)/python -m pytest -m 'oldest and not prove'; \
+	PATROL_TEST_POSTGRES_BIN=$(OLDEST) $(BIN)/python -m pytest -m 'oldest and not prove' $(ABREAST); \
 	else echo "No PostgreSQL 15 was found, so the smoke part on it was not run."; fi
 
 check: .venv/dev ## Check style, types and the direction of imports

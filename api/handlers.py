@@ -9,9 +9,9 @@ from uuid import UUID
 from api.services import Services
 from patrol import tracks
 from patrol.audit import SCHEDULES, SEAL, seal_log
-from patrol.calling import call_step
-from patrol.escalation import CALL_STEP
 from patrol.media import MAKE_THUMBNAILS
+from patrol.sos.calling import call_step
+from patrol.sos.escalation import CALL_STEP
 from patrol.sync import compaction, history, quarantine
 from patrol.thumbnails import make_thumbnails
 from storage.job_turns import Every

@@ -25,7 +25,6 @@ from api.hang_up import LastAnswer
 from api.problems import answer, as_problem
 from api.services import Services
 from api.signin import authenticate_device
-from patrol.alerts import press_button, see_post
 from patrol.errors import (
     BodyTooLarge,
     CameraUnknown,
@@ -34,6 +33,7 @@ from patrol.errors import (
     Problem,
 )
 from patrol.media import see_camera, take_snapshot
+from patrol.sos.alerts import press_button, see_post
 from storage.buckets.spool import BLOCK, Spool
 from storage.faults import ObjectTooLarge, StorageFault
 from storage.principal import Role

@@ -11,13 +11,13 @@ from uuid import UUID
 from patrol.checkpoints import ScannedCode, read_code
 from patrol.clock import read_phone_time
 from patrol.errors import AlreadyExists
-from patrol.escalation import as_json
 from patrol.fixes import Fix, Position, as_columns, lost_position, note_fixes, position_of
 from patrol.geometry import distance_m
 from patrol.places import zone_at
 from patrol.sync.mutation import Author, Effect, Mutation, refused
 from storage.checkpoints import CHECKED_POINTS, INSERT_CHECKINS, READ_CHECKPOINT_KEYS
 from storage.database import Connection
+from storage.statements import as_json
 from storage.vocabulary import CheckinFlag, MutationOutcome
 
 NEAR_M = 100.0

@@ -10,11 +10,11 @@ from uuid_utils.compat import uuid7
 
 from patrol.clock import read_phone_time
 from patrol.errors import AlreadyExists
-from patrol.escalation import as_json
 from patrol.fixes import Fix, Position, as_columns, lost_position, note_fixes, position_of
 from patrol.sync.mutation import Author, Effect, Mutation, refused
 from storage.database import Connection
 from storage.duty import INSERT_DUTY_CHANGES, READ_DUTY, TELL_DUTY
+from storage.statements import as_json
 from storage.vocabulary import MutationOutcome
 
 

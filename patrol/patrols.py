@@ -11,13 +11,13 @@ import orjson
 
 from patrol.clock import PhoneTime, read_phone_time
 from patrol.errors import AlreadyExists, NotFound, NotInScope, StateNotReachable
-from patrol.escalation import as_json
 from patrol.fixes import Fix, as_columns, lost_position, note_fixes, position_of
 from patrol.places import zone_at
 from patrol.sync.mutation import Author, Effect, Mutation, refused
 from patrol.transitions import patrol_may_become
 from storage.database import Connection
 from storage.patrols import INSERT_PATROLS, LOCK_PATROLS, OPEN_PATROLS, UPDATE_PATROLS
+from storage.statements import as_json
 from storage.vocabulary import MutationOutcome, OfficerRole, PatrolStatus
 from storage.zones import OWN_ZONES
 

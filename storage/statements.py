@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
@@ -29,3 +30,9 @@ def compiled(statement: Executable) -> Statement:
     """Renders a statement for asyncpg."""
     done = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined] # every executable element has it
     return Statement(str(done), tuple(done.positiontup or ()), dict(done.params))
+
+
+def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as one parameter for `jsonb_to_recordset`."""
+    # asyncpg's UUIDs are a subclass, which orjson takes only by way of `default`.
+    return orjson.dumps(rows, default=str).decode()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from patrol.alerts import NewAlert, Raised, answer_alerts, raise_alerts
 from patrol.clock import read_phone_time
 from patrol.errors import AlreadyExists
 from patrol.geometry import check_position
 from patrol.places import zone_at
+from patrol.sos.alerts import NewAlert, Raised, answer_alerts, raise_alerts
 from patrol.sync.mutation import Author, Effect, Mutation, refused
 from storage.database import Connection
 from storage.vocabulary import AlertSource, AlertStatus, MutationOutcome

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from patrol.errors import AlreadyExists, NotFound, NotInScope, Problem
-from patrol.escalation import as_json
 from patrol.sync.mutation import Author, Effect, Mutation, refused
 from storage.database import Connection
+from storage.statements import as_json
 from storage.vocabulary import MutationOutcome
 
 

@@ -10,7 +10,7 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from api.fake_firebase import FakeFirebase
-from patrol.alerts import Answered, NewAlert, Raised, answer_alerts, raise_alerts
+from patrol.sos.alerts import Answered, NewAlert, Raised, answer_alerts, raise_alerts
 from storage.database import Database
 from storage.principal import system
 from storage.vocabulary import AlertSource, AlertStatus

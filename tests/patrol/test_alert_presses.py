@@ -9,8 +9,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from patrol.alerts import Pressed, press_button, see_post
 from patrol.errors import PostUnknown
+from patrol.sos.alerts import Pressed, press_button, see_post
 from storage.database import Database
 from storage.faults import PrincipalRevoked
 from storage.principal import Principal

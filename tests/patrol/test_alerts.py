@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
-from patrol.alerts import Answered, answer_alerts, raise_alerts
 from patrol.errors import NotFound, NotInScope, StateNotReachable
+from patrol.sos.alerts import Answered, answer_alerts, raise_alerts
 from storage.database import Database
 from storage.principal import system
 from storage.vocabulary import AlertStatus

@@ -10,8 +10,8 @@ import pytest
 
 from api.fake_firebase import FakeFirebase, answers
 from api.push import FirebaseNotifier
-from patrol.alerts import answer_alerts, press_button
-from patrol.calling import call_step
+from patrol.sos.alerts import answer_alerts, press_button
+from patrol.sos.calling import call_step
 from storage.database import Database
 from storage.job_worker import Worker
 from storage.jobs import Job

@@ -10,7 +10,7 @@ import pytest
 
 from api.fake_firebase import FakeFirebase, answers
 from api.push import FirebaseNotifier, SilentNotifier
-from patrol.calling import MOST_ATTEMPTS, call_step
+from patrol.sos.calling import MOST_ATTEMPTS, call_step
 from storage.database import Database
 from storage.jobs import Retry
 from tests.patrol.sos import (

@@ -18,9 +18,9 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
-from patrol.escalation import CALL_STEP, as_json, call_key
 from patrol.geometry import distance_m
 from patrol.notify import Delivery, Notification, Notifier, Outcome, PushAddress
+from patrol.sos.escalation import CALL_STEP, call_key
 from storage.alerts import (
     ADVANCE_STEP,
     FINISH_STEP,
@@ -33,6 +33,7 @@ from storage.alerts import (
 from storage.database import Connection, Database
 from storage.jobs import Retry, enqueue, hasten
 from storage.principal import Role, system
+from storage.statements import as_json
 from storage.vocabulary import AlertStatus, DeliveryOutcome, StepOutcome
 
 log = structlog.get_logger(__name__)

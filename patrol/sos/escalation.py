@@ -4,7 +4,7 @@
     step 2   STATION       after 60 s
     step 3   SUPERVISORS   after 180 s
 
-Each step is a row and a job (`patrol.calling`), counted from the time at which we received the alert. An alert that is
+Each step is a row and a job (`patrol.sos.calling`), counted from the time at which we received the alert. An alert that is
 handed back begins a new round of steps, so the ledger of the first one stays.
 """
 
@@ -13,15 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-import orjson
 from uuid_utils.compat import uuid7
 
 from storage.alerts import INSERT_STEPS, LAST_STEPS, REPLACE_STEPS
 from storage.database import Connection
 from storage.jobs import enqueue
+from storage.statements import as_json
 from storage.vocabulary import StepTarget
 
 CALL_STEP = "call_step"
@@ -95,9 +94,3 @@ async def begin_anew(connection: Connection, scopes: Mapping[UUID, UUID]) -> Non
             for row in rows
         ],
     )
-
-
-def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as one parameter for `jsonb_to_recordset`."""
-    # asyncpg's UUIDs are a subclass, which orjson takes only by way of `default`.
-    return orjson.dumps(rows, default=str).decode()

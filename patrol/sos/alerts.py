@@ -1,6 +1,6 @@
 """Raises and answers calls for help; the transaction that stores an alert also fixes whom to call and when.
 
-An answer ends the escalation (`patrol.escalation`); an alert that is handed back begins it anew. The functions return
+An answer ends the escalation (`patrol.sos.escalation`); an alert that is handed back begins it anew. The functions return
 whom to poke. The caller does that after its commit, and wakes the workers.
 """
 
@@ -16,7 +16,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from patrol.errors import NotFound, NotInScope, PostUnknown, Problem, StateNotReachable
-from patrol.escalation import Round, as_json, begin_anew, escalate
+from patrol.sos.escalation import Round, begin_anew, escalate
 from patrol.transitions import alert_may_become
 from storage.alerts import (
     ANSWER_ALERTS,
@@ -28,6 +28,7 @@ from storage.alerts import (
 from storage.database import Connection, Database
 from storage.posts import BEAT_POST, READ_PRESSED_POST, REMEMBER_PRESS
 from storage.principal import Principal, PrincipalKind
+from storage.statements import as_json
 from storage.vocabulary import AlertSource, AlertStatus
 
 LONGEST_PRESS_ID = 100
