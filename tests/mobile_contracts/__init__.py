@@ -1,0 +1,1 @@
+"""Tests of what a phone team builds against: the reference phone and the transcripts."""
