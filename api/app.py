@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from api import health, ingest, signin, surrender
+from api import citizens, clips, health, ingest, pole_clips, signin, surrender, texting
 from api.graphql import HTTPLimits, graphql_routes
 from api.graphql.application import DoorsFirst, compressed
 from api.graphql.doors import DoorEngine
@@ -41,6 +41,10 @@ def create_app(services: Services) -> Starlette:
         *signin.routes,
         *surrender.routes,
         *ingest.routes,
+        *citizens.routes,
+        *texting.routes,
+        *pole_clips.routes,
+        *clips.routes,
         *health.routes,
     ]
     app = DoorsFirst(
@@ -54,7 +58,7 @@ def create_app(services: Services) -> Starlette:
         },
     )
     app.state.services = services
-    surrender.SurrenderDesk.open(app, phone.door)
+    surrender.SurrenderDesk.open(app)
     return app
 
 

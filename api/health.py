@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from api.figures import look_at_quarantine
+from api.figures import look_at_calls, look_at_posts, look_at_quarantine
 from storage.buckets import Bucket
 from storage.faults import StorageFault
 from storage.principal import Role, system
@@ -38,18 +38,26 @@ async def readyz(request: Request) -> Response:
         )
     )
     ready = all(told == "ok" for told in parts.values())
-    told = {"status": "ok" if ready else "unavailable", **parts, "push": services.notifier.enabled}
+    told: dict[str, object] = {
+        "status": "ok" if ready else "unavailable",
+        **parts,
+        "push": services.notifier.enabled,
+    }
     # What people have left lying is no reason to take a process out of service.
-    waiting = await _quarantine(services) if ready else None
-    return JSONResponse(
-        told if waiting is None else {**told, "quarantine": waiting},
-        status_code=200 if ready else 503,
-    )
+    if ready:
+        waiting, calls, posts = await asyncio.gather(
+            _quarantine(services), _calls(services), _posts(services)
+        )
+        told |= {"quarantine": waiting} if waiting is not None else {}
+        told |= {"sos": calls} if calls is not None else {}
+        told |= {"posts": posts} if posts is not None else {}
+    return JSONResponse(told, status_code=200 if ready else 503)
 
 
 async def metrics(request: Request) -> Response:
     """Prometheus figures of this process, and of what waits for people in the whole installation."""
-    await _quarantine(request.app.state.services)
+    services: Services = request.app.state.services
+    await asyncio.gather(_quarantine(services), _calls(services), _posts(services))
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -66,6 +74,24 @@ async def _quarantine(services: Services) -> dict[str, int] | None:
     try:
         async with asyncio.timeout(READY_SECONDS):
             return await look_at_quarantine(services)
+    except (StorageFault, TimeoutError):
+        return None
+
+
+async def _calls(services: Services) -> dict[str, float | int | None] | None:
+    """How calls for help stand; None where nobody can be asked."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            return await look_at_calls(services)
+    except (StorageFault, TimeoutError):
+        return None
+
+
+async def _posts(services: Services) -> dict[str, int] | None:
+    """How SOS posts fare; None where nobody can be asked."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            return await look_at_posts(services)
     except (StorageFault, TimeoutError):
         return None
 

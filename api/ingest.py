@@ -1,73 +1,46 @@
-"""The plain HTTP door of cameras and SOS poles, which can send a file and a header and should need nothing else.
+"""The plain HTTP door of cameras, which can send a file and a header and should need nothing else.
 
     PUT  /ingest/cameras/{id}/snapshots    one JPEG as the body   201 stored, 200 had it already
     POST /ingest/cameras/{id}/heartbeat                           204
-    POST /ingest/posts/{id}/alarm          any body or none       201 alert raised, 200 joined the unfinished one
-    POST /ingest/posts/{id}/heartbeat                             204
 
-Each asks for `Authorization: Bearer` with the device's own key.
+Each asks for `Authorization: Bearer` with the device's own key. The door of SOS poles is `api.poles`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import wraps
-from uuid import UUID
 
 import anyio.to_thread
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from api.hang_up import LastAnswer
-from api.problems import answer, as_problem
+from api import poles
+from api.device_door import SIGNAL_BYTES as SIGNAL_BYTES
+from api.device_door import answering, before_its_body, declared_length, id_in
 from api.services import Services
 from api.signin import authenticate_device
 from patrol.errors import (
     BodyTooLarge,
     CameraUnknown,
     ContentTypeUnsupported,
-    PostUnknown,
-    Problem,
 )
 from patrol.media import see_camera, take_snapshot
-from patrol.sos.alerts import press_button, see_post
 from storage.buckets.spool import BLOCK, Spool
-from storage.faults import ObjectTooLarge, StorageFault
+from storage.faults import ObjectTooLarge
 from storage.principal import Role
 
 JPEG = frozenset({"image/jpeg", "image/jpg"})
 
-SIGNAL_BYTES = 64 * 1024
-"""Largest body that is swallowed for the sake of its connection after an answer that did not need it."""
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-def _answering(endpoint: Endpoint) -> Endpoint:
-    """Answers refusals, also where a body is still on its way."""
-
-    @wraps(endpoint)
-    async def answered(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except (Problem, StorageFault) as error:
-            return _before_its_body(request, answer(as_problem(error)))
-        except ClientDisconnect:
-            # Nobody is left to read this; what had arrived is gone with its temporary file.
-            return Response(status_code=400)
-
-    return answered
-
-
-@_answering
+@answering
 async def put_snapshot(request: Request) -> Response:
     """Stores one JPEG of a camera."""
     services: Services = request.app.state.services
     principal = await authenticate_device(request)
-    camera_id = _id(request, "camera_id", CameraUnknown)
+    camera_id = id_in(request, "camera_id", CameraUnknown)
     if principal.id != camera_id:
         raise CameraUnknown
     _check_type(request)
@@ -91,60 +64,21 @@ async def put_snapshot(request: Request) -> Response:
     )
 
 
-@_answering
+@answering
 async def beat_camera(request: Request) -> Response:
     """Notes that a camera lives."""
     services: Services = request.app.state.services
     principal = await authenticate_device(request)
-    camera_id = _id(request, "camera_id", CameraUnknown)
+    camera_id = id_in(request, "camera_id", CameraUnknown)
     await see_camera(services.database, principal, camera_id, datetime.now(UTC))
-    return _before_its_body(request, Response(status_code=204))
-
-
-@_answering
-async def press(request: Request) -> Response:
-    """Raises an alert for a pole's button, or joins the unfinished one, whatever becomes of the body: it is not read."""
-    services: Services = request.app.state.services
-    principal = await authenticate_device(request)
-    post_id = _id(request, "post_id", PostUnknown)
-    press_id = request.headers.get("idempotency-key") or request.headers.get("x-press-id")
-    pressed = await press_button(services.database, principal, post_id, press_id, datetime.now(UTC))
-    services.live.poke([pressed.scope_id], ["alerts"], [pressed.alert_id])
-    services.live.wake_workers()
-    told = JSONResponse(
-        {
-            "alertId": str(pressed.alert_id),
-            "status": pressed.status.value,
-            "joined": pressed.joined,
-        },
-        status_code=200 if pressed.joined else 201,
-    )
-    return _before_its_body(request, told)
-
-
-@_answering
-async def beat_post(request: Request) -> Response:
-    """Notes that a pole lives."""
-    services: Services = request.app.state.services
-    principal = await authenticate_device(request)
-    post_id = _id(request, "post_id", PostUnknown)
-    await see_post(services.database, principal, post_id, datetime.now(UTC))
-    return _before_its_body(request, Response(status_code=204))
+    return before_its_body(request, Response(status_code=204))
 
 
 routes: list[Route] = [
     Route("/ingest/cameras/{camera_id}/snapshots", put_snapshot, methods=["PUT"]),
     Route("/ingest/cameras/{camera_id}/heartbeat", beat_camera, methods=["POST"]),
-    Route("/ingest/posts/{post_id}/alarm", press, methods=["POST"]),
-    Route("/ingest/posts/{post_id}/heartbeat", beat_post, methods=["POST"]),
+    *poles.routes,
 ]
-
-
-def _id(request: Request, name: str, unknown: type[Problem]) -> UUID:
-    try:
-        return UUID(request.path_params[name])
-    except ValueError:
-        raise unknown from None
 
 
 def _check_type(request: Request) -> None:
@@ -156,20 +90,8 @@ def _check_type(request: Request) -> None:
         )
 
 
-def _declared_length(request: Request) -> int | None:
-    declared = request.headers.get("content-length", "")
-    return int(declared) if declared.isdecimal() else None
-
-
-def _before_its_body(request: Request, response: Response) -> Response:
-    """An answer that waits for no body, and hangs up where the rest of the body would be too much to swallow."""
-    length = _declared_length(request)
-    endless = length is None and "transfer-encoding" in request.headers
-    return LastAnswer.of(response) if endless or (length or 0) > SIGNAL_BYTES else response
-
-
 def _refuse_declared(request: Request, limit: int) -> None:
-    if (_declared_length(request) or 0) > limit:
+    if (declared_length(request) or 0) > limit:
         raise _too_large(limit)
 
 

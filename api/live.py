@@ -50,6 +50,8 @@ class _Gathered:
     scopes: set[UUID] = field(default_factory=set)
     subjects: set[str] = field(default_factory=set)
     alerts: list[UUID] = field(default_factory=list)
+    anything: bool = False
+    """Among it was a change that names no subject, which is any: beside others it must not look like those alone."""
 
     def __bool__(self) -> bool:
         return bool(self.scopes or self.alerts)
@@ -57,13 +59,13 @@ class _Gathered:
     def add(self, change: Change) -> None:
         self.scopes.update(change.scope_ids)
         self.subjects.update(change.subjects)
+        self.anything = self.anything or (bool(change.scope_ids) and not change.subjects)
         self.alerts += [one for one in change.alert_ids if one not in self.alerts]
 
     def take(self) -> Change:
-        change = Change(
-            tuple(sorted(self.scopes)), tuple(sorted(self.subjects)), tuple(self.alerts)
-        )
-        self.scopes, self.subjects, self.alerts = set(), set(), []
+        subjects = () if self.anything else tuple(sorted(self.subjects))
+        change = Change(tuple(sorted(self.scopes)), subjects, tuple(self.alerts))
+        self.scopes, self.subjects, self.alerts, self.anything = set(), set(), [], False
         return change
 
 
@@ -98,6 +100,7 @@ class Live:
         self._waiting = _Gathered()
         self._wake_workers = False
         self._something = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -127,6 +130,7 @@ class Live:
         self._waiting.add(change)
         if change.alert_ids:
             self._wake_workers = True
+            self._urgent.set()
         if self._waiting:
             self._something.set()
 
@@ -159,11 +163,15 @@ class Live:
             while True:
                 await self._something.wait()
                 self._something.clear()
+                self._urgent.clear()
                 try:
                     if connection is None or connection.is_closed():
                         connection = await self._connect()
                     await self._flush(connection)
-                    await asyncio.sleep(COALESCE_SECONDS)
+                    # A call for help waits for no gathering.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(COALESCE_SECONDS):
+                            await self._urgent.wait()
                 except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                     log.warning("poke_failed", error=type(error).__name__)
                     if connection is not None:
@@ -231,6 +239,15 @@ class Live:
         change = Change((), (), ()) if everything else _read(payload)
         for listener in self._listeners:
             listener.hear(change, everything=everything)
+
+
+async def poke_at_commit(
+    connection: asyncpg.Connection, scopes: Iterable[UUID], subjects: Iterable[str]
+) -> None:
+    """Pokes from within a transaction, for a command that has no connection for pokes: it waits for the lock at commit."""
+    change = Change(tuple(scopes), tuple(subjects), ())
+    if change.scope_ids:
+        await connection.execute("select pg_notify($1, $2)", CHANNEL, _payload(change))
 
 
 def _payload(change: Change) -> str:

@@ -8,7 +8,7 @@ import orjson
 from starlette.responses import Response
 
 from api.graphql.refusals import mistake
-from patrol.errors import NotSignedIn, Problem, Unavailable
+from patrol.errors import MethodNotAllowed, NotSignedIn, Problem, Unavailable
 from patrol.faults import problem_behind
 
 RETRY_SECONDS = 5
@@ -33,6 +33,8 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Respon
         # A camera that knows Basic sends its key only after it was asked for.
         schemes = problem.extra.get("schemes", ["Bearer"])
         sent["www-authenticate"] = ", ".join(f'{scheme} realm="patrol"' for scheme in schemes)
+    if isinstance(problem, MethodNotAllowed) and "allow" in problem.extra:
+        sent["allow"] = str(problem.extra["allow"])
     if "retryAfter" in problem.extra:
         sent["retry-after"] = str(problem.extra["retryAfter"])
     elif isinstance(problem, Unavailable):

@@ -17,6 +17,7 @@ from api.live import Live
 from api.secret import installation_secret
 from api.settings import Settings, SettingsWrong
 from api.stores import store_of
+from api.telling import AppriseTeller
 from patrol.keys import KeySet, SecretWrong, load
 from patrol.sync.history import notice
 from schema.context import Context
@@ -44,6 +45,7 @@ class Services:
     store: ObjectStore
     live: Live
     notifier: FirebaseNotifier | SilentNotifier
+    teller: AppriseTeller
 
     def link(self, bucket: str, key: str) -> str:
         """A signed link to an object, for at least as long as settings say."""
@@ -53,7 +55,14 @@ class Services:
     def context(self, principal: Principal) -> Context:
         """The context of one GraphQL operation."""
         return Context(
-            principal, self.database, self.link, self.keys, self.live, self.store, self.settings
+            principal,
+            self.database,
+            self.link,
+            self.keys,
+            self.live,
+            self.store,
+            self.settings,
+            self.teller,
         )
 
 
@@ -91,7 +100,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         notifier = notifier_from(settings.firebase_credentials, endpoint=settings.firebase_endpoint)
         stack.push_async_callback(notifier.close)
         live = await stack.enter_async_context(Live(settings.database_url))
-        yield Services(settings, database, keys, store, live, notifier)
+        teller = AppriseTeller(secret, alert_page=settings.alert_page_url)
+        yield Services(settings, database, keys, store, live, notifier, teller)
 
 
 async def _reload(database: Database, keys: KeySet, secret: str) -> None:

@@ -11,14 +11,17 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import asyncpg
 import structlog
 import uvicorn
 
+from api.auditing import auditing
 from api.listening import address_of, bound_socket
 from api.services import Services, running
 from api.settings import Settings
 from api.stores import require_fit_store
-from storage.faults import StoreUnavailable
+from patrol.sos.calling import keep_ready
+from storage.faults import StorageFault, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +92,8 @@ async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
             gc.collect()
             gc.freeze()
             with _told_to_stop(stop):
-                await server.serve([sock])
+                async with auditing(services):
+                    await server.serve([sock])
     finally:
         sock.close()
 
@@ -113,7 +117,8 @@ async def work(settings: Settings, *, ready: Callable[[], None]) -> None:
             announcing = asyncio.create_task(_announce(worker.started, ready))
             warming = asyncio.create_task(_keep_warm(services))
             try:
-                await worker.run()
+                async with auditing(services):
+                    await worker.run()
             finally:
                 announcing.cancel()
                 warming.cancel()
@@ -125,8 +130,12 @@ async def _announce(started: asyncio.Event, tell: Callable[[], None]) -> None:
 
 
 async def _keep_warm(services: Services) -> None:
-    """The first SOS must not pay for a cold push client, nor for an access token that ran out."""
+    """The first SOS must not pay for a cold push client, an access token that ran out, or statements not yet planned."""
     while True:
+        try:
+            await keep_ready(services.database)
+        except (StorageFault, asyncpg.PostgresError, OSError, TimeoutError) as error:
+            log.warning("calling_not_ready", error=type(error).__name__)
         if (problem := await services.notifier.warm()) is not None:
             log.warning("push_not_ready", problem=problem)
         await asyncio.sleep(60)

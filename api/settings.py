@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "PATROL_"
 SHORTEST_SECRET = 32
+SHORTEST_GATEWAY_SECRET = 16
 
 
 class SettingsWrong(Exception):
@@ -68,6 +69,15 @@ class Settings(BaseSettings):
     )
     s3_prefix: str = Field(default="patrol-", description="Prefix of every bucket name.")
 
+    sms_secret: SecretStr | None = Field(
+        default=None,
+        description="What an SMS gateway shows at /ingest/sms, at least 16 characters. Empty: no gateway.",
+    )
+    sms_text_field: str | None = Field(
+        default=None,
+        description="How the gateway calls what was written, when it is not text, message, body, content or msg.",
+    )
+
     secret: SecretStr | None = Field(
         default=None,
         description="Wraps the signing keys at rest (32 or more characters, the same for every process). "
@@ -79,6 +89,16 @@ class Settings(BaseSettings):
     )
     firebase_endpoint: str | None = Field(
         default=None, description="Only for tests and the demo: another address of the FCM service."
+    )
+
+    heartbeat_url: SecretStr | None = Field(
+        default=None,
+        description="An address outside that is asked (GET) each minute while all is well with calls for help, so that its "
+        "silence raises the alarm; as of healthchecks.io.",
+    )
+    alert_page_url: str | None = Field(
+        default=None,
+        description="The control room's page of an alert, for texts through fallback channels; `{alert}` stands for its id.",
     )
 
     trusted_operations: Literal["only", "any"] = Field(
@@ -109,6 +129,42 @@ class Settings(BaseSettings):
     snapshot_bytes: int = Field(
         default=16 * 1024 * 1024, ge=1024, description="Largest snapshot that a camera may send."
     )
+    photo_bytes: int = Field(
+        default=32 * 1024 * 1024,
+        ge=1024,
+        le=32 * 1024 * 1024,
+        description="Largest photograph of an incident or alert.",
+    )
+    video_bytes: int = Field(
+        default=2 * 1024 * 1024 * 1024,
+        ge=1024,
+        le=4 * 1024 * 1024 * 1024,
+        description="Largest film of an incident or alert.",
+    )
+    audio_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1024,
+        le=1024 * 1024 * 1024,
+        description="Largest recording of sound of an incident or alert.",
+    )
+    document_bytes: int = Field(
+        default=32 * 1024 * 1024,
+        ge=1024,
+        le=1024 * 1024 * 1024,
+        description="Largest document of an incident or alert.",
+    )
+    upload_days: int = Field(
+        default=14,
+        ge=1,
+        le=365,
+        description="An upload with which nobody goes on for more days is given up; its file can be sent anew.",
+    )
+    evidence_days: int = Field(
+        default=365,
+        ge=1,
+        le=36_500,
+        description="For how many days the store locks a verified part of a clip or a verified file, so that nobody can delete it before.",
+    )
     body_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, description="Largest body of a GraphQL request."
     )
@@ -136,6 +192,29 @@ class Settings(BaseSettings):
         if value is not None:
             TypeAdapter(HttpUrl).validate_python(value)
             return value.rstrip("/")
+        return value
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _is_secret_http(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            TypeAdapter(HttpUrl).validate_python(value.get_secret_value())
+        return value
+
+    @field_validator("alert_page_url")
+    @classmethod
+    def _is_page(cls, value: str | None) -> str | None:
+        if value is not None:
+            if value.count("{alert}") != 1 or "{" in value.replace("{alert}", ""):
+                raise ValueError("must hold {alert} once, for the alert's id")
+            TypeAdapter(HttpUrl).validate_python(value.replace("{alert}", "id"))
+        return value
+
+    @field_validator("sms_secret")
+    @classmethod
+    def _is_long_for_a_gateway(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_GATEWAY_SECRET:
+            raise ValueError(f"must have at least {SHORTEST_GATEWAY_SECRET} characters")
         return value
 
     @field_validator("secret")

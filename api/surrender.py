@@ -16,11 +16,10 @@ from api.attempts import Attempts, network_of
 from api.json_body import read_json
 from patrol.errors import DeviceProofInvalid, DeviceWipe, SessionRevoked
 from patrol.sync.surrender import confirm_wipe, recognise_surrender, surrender
-from schema.surrender import Surrenders
+from schema.surrender import read_batch
 
 if TYPE_CHECKING:
     from api.services import Services
-    from schema.door import Door
 
 LARGEST = 2 * 1024 * 1024
 """Bytes of one request; a full outbox is handed in by several."""
@@ -48,14 +47,13 @@ class Wiped(Struct, rename="camel"):
 class SurrenderDesk:
     """What the door of one application remembers: wrong proofs by network, and how often each session came."""
 
-    surrenders: Surrenders
     wrong_proofs: Attempts = field(default_factory=lambda: Attempts(burst=10, seconds=30))
     visits: Attempts = field(default_factory=lambda: Attempts(burst=60, seconds=2))
 
     @classmethod
-    def open(cls, app: Starlette, phone: Door) -> None:
-        """Opens the desk of an application that has this contract of phones."""
-        app.state.surrender_desk = cls(Surrenders(phone.schema._schema))
+    def open(cls, app: Starlette) -> None:
+        """Opens the desk of an application."""
+        app.state.surrender_desk = cls()
 
 
 async def post_surrender(request: Request) -> Response:
@@ -67,7 +65,7 @@ async def post_surrender(request: Request) -> Response:
             services.database, asked.session_id, asked.batch, asked.proof
         )
     desk.visits.take(f"session {phone.session}")
-    batch = desk.surrenders.read(asked.batch)
+    batch = read_batch(asked.batch)
     await surrender(services.database, phone, batch.lane, batch.mutations)
     problem = DeviceWipe if phone.wipe else SessionRevoked
     # How many were new is not told: it would let a thief ask which records the station has.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import orjson
 import typer
 import uvloop
 
-from bench import report, sampling
+from bench import report, sampling, sos, thumbnails
 from bench.growth import grow
 from bench.machine import Cores, machine, pin, prepare
 from bench.measure import Pace
@@ -24,6 +25,12 @@ QUICK = Pace(rounds=2, seconds=0.3, warm_up=0.1)
 
 
 def main(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="`sos` measures calls for help alone, `thumbnails` small pictures; nothing, the rest."
+        ),
+    ] = "",
     only: Annotated[str, typer.Option(help="Questions by key: zones,page,one,pull,push.")] = "",
     servers: Annotated[str, typer.Option(help="Servers by name.")] = "floor,product,stock",
     quick: Annotated[
@@ -43,6 +50,12 @@ def main(
     usual = QUICK if quick else FULL
     pace = Pace(rounds or usual.rounds, seconds or usual.seconds, usual.warm_up)
     wanted = Wanted([one for one in only.split(",") if one], servers.split(","), samples)
+    if what == "sos":
+        _measure_calls(8 if quick else 100, json)
+        return
+    if what == "thumbnails":
+        _measure_thumbnails(3 if quick else 15, json)
+        return
     cores = Cores.choose()
     pin(cores.rest)
     told: dict[str, Any] = {}
@@ -60,6 +73,23 @@ def main(
             told["growth"] = report.growth_json(grid)
     if json is not None:
         json.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+
+
+def _measure_thumbnails(rounds: int, json: Path | None) -> None:
+    measured = thumbnails.measure(rounds)
+    typer.echo(thumbnails.told(measured))
+    if json is not None:
+        figures = [asdict(one) | {"ratio": one.ratio} for one in measured]
+        json.write_bytes(orjson.dumps({"thumbnails": figures}, option=orjson.OPT_INDENT_2))
+
+
+def _measure_calls(calls: int, json: Path | None) -> None:
+    with machine() as scratch:
+        uvloop.run(prepare(scratch))
+        figures = uvloop.run(sos.call_for_help(scratch, calls))
+    typer.echo(sos.told(figures))
+    if json is not None:
+        json.write_bytes(orjson.dumps({"sos": figures.as_json()}, option=orjson.OPT_INDENT_2))
 
 
 if __name__ == "__main__":

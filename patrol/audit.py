@@ -3,6 +3,9 @@
 Entries are appended unchained: a locked chain head would cost five sixths of the write rate. Each second a worker seals
 what has become visible since the last seal. What that is follows from snapshots and never from ids or times: an entry
 with a lower id may commit after one with a higher id, and a cursor over ids would pass it by for ever.
+
+After a restore the ids of stored transactions say nothing about those of this server, so the first seal of a new epoch asks
+which entries no seal covers; see docs/decisions/0015-a-seal-names-its-entries.md.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from storage.admins import (
     READ_LAST_SEAL,
     READ_SEAL_SNAPSHOTS,
     READ_SEALED,
+    READ_UNCOVERED,
     READ_UNSEALED,
 )
 from storage.database import Connection, Database
@@ -40,10 +44,6 @@ NOTHING: Final = "1:1:"
 """The snapshot that has seen no transaction."""
 
 PURPOSE: Final = "audit"
-
-
-class HistoryWentBack(Exception):
-    """The last seal has seen transactions that this server has yet to begin: the log was copied into another server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ class Verified:
         entries: how many entries stand as they were sealed.
         seals: how many seals hold, from the first on.
         unsealed: how many entries no seal covers yet.
+        strays: how many no seal covers although the newest has seen them: somebody slipped them in, or they were written
+            after a restore that the sealing worker has yet to notice.
         broken_at: the number of the first seal that does not hold; None when all do.
         head: the newest seal that holds, in hexadecimal. Kept elsewhere, it shows later that the end was not cut off.
     """
@@ -69,6 +71,7 @@ class Verified:
     entries: int
     seals: int
     unsealed: int
+    strays: int
     broken_at: int | None
     head: str | None
 
@@ -98,9 +101,6 @@ async def seal(connection: Connection, keys: KeySet) -> Sealed | None:
     Args:
         connection: inside a READ COMMITTED transaction that has written nothing.
         keys: the newest one makes the link's MAC.
-
-    Raises:
-        HistoryWentBack: transaction ids of this server say nothing about the order of the stored entries.
     """
     opened = await connection.fetchrow(OPEN_SEAL)
     if not opened["untouched"]:
@@ -108,33 +108,57 @@ async def seal(connection: Connection, keys: KeySet) -> Sealed | None:
         raise RuntimeError("the log is sealed in a transaction of its own")
     if not opened["held"]:
         return None
-    last = await connection.fetchrow(READ_LAST_SEAL)
-    if last is not None and last["ahead"]:
-        raise HistoryWentBack(HistoryWentBack.__doc__)
+    last = await connection.fetchrow(READ_LAST_SEAL, opened["epoch"])
+    moved = last is None or last["moved"]
     number = 1 if last is None else last["number"] + 1
-    snapshot = NOTHING if last is None else last["snapshot"]
-    link, count = sha256(b"" if last is None else last["sha256"]), 0
+    snapshot, above = (NOTHING, 0) if last is None else (last["snapshot"], last["above"])
+    link, covered = sha256(b"" if last is None else last["sha256"]), _Spans()
     # One statement has one snapshot, however long its rows take to arrive.
-    async for row in connection.cursor(READ_UNSEALED, snapshot, prefetch=1000):
-        if not count:
-            snapshot = row["snapshot"]
-        link.update(written(row))
-        count += 1
-    if not count and (last is None or keys.get(last["kid"]) is not None):
+    asked = (READ_UNCOVERED,) if moved else (READ_UNSEALED, snapshot, above)
+    async for row in connection.cursor(*asked, prefetch=1000):
+        if not covered.count:
+            snapshot, above = row["snapshot"], row["above"]
+        if row["id"] is not None:
+            link.update(written(row))
+            covered.add(row["id"])
+    believed = last is None or (not moved and keys.get(last["kid"]) is not None)
+    if not covered.count and believed:
         return None
-    link.update(closing(number, opened["now"], snapshot, count))
+    link.update(closing(number, opened["now"], snapshot, covered.count))
     digest, key = link.digest(), keys.current
     await connection.execute(
         INSERT_SEAL,
         number,
         opened["now"],
         snapshot,
-        count,
+        covered.count,
         digest,
         key.kid,
         key.mac(PURPOSE, digest),
+        covered.text(),
+        above,
+        opened["epoch"],
     )
-    return Sealed(number, count)
+    return Sealed(number, covered.count)
+
+
+class _Spans:
+    """Rising ids, gathered into spans without holes: an entry for each would be longer than the log itself."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._spans: list[list[int]] = []
+
+    def add(self, number: int) -> None:
+        self.count += 1
+        if self._spans and self._spans[-1][1] == number:
+            self._spans[-1][1] += 1
+        else:
+            self._spans.append([number, number + 1])
+
+    def text(self) -> str:
+        """As PostgreSQL writes a multirange."""
+        return "{" + ",".join(f"[{low},{high})" for low, high in self._spans) + "}"
 
 
 def written(row: Mapping[str, Any]) -> bytes:
@@ -168,10 +192,12 @@ async def verify(connection: Connection, keys: KeySet) -> Verified:
         if not chain.take(row):
             break
     chain.finish()
+    left = await connection.fetchrow(COUNT_UNSEALED, newest)
     return Verified(
         entries=chain.entries,
         seals=chain.seals,
-        unsealed=await connection.fetchval(COUNT_UNSEALED, newest),
+        unsealed=left["unsealed"],
+        strays=left["strays"],
         broken_at=garbled if chain.broken_at is None else chain.broken_at,
         head=chain.previous.hex() or None,
     )

@@ -13,7 +13,7 @@ from patrol.clock import read_phone_time
 from patrol.errors import AlreadyExists
 from patrol.fixes import Fix, Position, as_columns, lost_position, note_fixes, position_of
 from patrol.geometry import distance_m
-from patrol.places import zone_at
+from patrol.places import Around, zones_around
 from patrol.sync.mutation import Author, Effect, Mutation, refused
 from storage.checkpoints import CHECKED_POINTS, INSERT_CHECKINS, READ_CHECKPOINT_KEYS
 from storage.database import Connection
@@ -43,9 +43,11 @@ async def check_in(
 ) -> list[Effect]:
     """Keeps check-ins in the scope of their checkpoint; one whose code names none, where the phone was.
 
-    The number of statements does not depend on the number of check-ins, but for those that name no checkpoint.
+    The number of statements does not depend on the number of check-ins.
     """
     scans = await _scans(connection, author, mutations)
+    nowhere = [position_of(one.fields) for one in mutations if scans[one.row_id].point is None]
+    around = await zones_around(connection, author.station, nowhere)
     rows: dict[UUID, dict[str, Any]] = {}
     fixes: dict[UUID, Fix] = {}
     for one in mutations:
@@ -53,7 +55,7 @@ async def check_in(
         captured = read_phone_time(one.captured_at, author.received_at)
         if position is not None:
             fixes[one.row_id] = Fix(captured.at, captured.suspect, position)
-        scope, zone = await _place(connection, author, scan, position)
+        scope, zone = _place(author, scan, around, position)
         distance, where = _distance(scan, position)
         rows[one.row_id] = {
             "id": one.row_id,
@@ -148,15 +150,13 @@ def _retired(believed_until: datetime | None) -> bool:
     return believed_until is not None and believed_until <= datetime.now(UTC)
 
 
-async def _place(
-    connection: Connection, author: Author, scan: _Scan, position: Position | None
+def _place(
+    author: Author, scan: _Scan, around: Around, position: Position | None
 ) -> tuple[UUID, UUID | None]:
     """The scope and the zone of a check-in."""
     if scan.point is not None:
         return scan.point["scope_id"], scan.point["zone_id"]
-    zone = None
-    if position is not None:
-        zone = await zone_at(connection, author.station, position.latitude, position.longitude)
+    zone = around(position)
     return zone or author.station, zone
 
 

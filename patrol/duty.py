@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from patrol.clock import read_phone_time
 from patrol.errors import AlreadyExists
 from patrol.fixes import Fix, Position, as_columns, lost_position, note_fixes, position_of
+from patrol.reachability import want_test
 from patrol.sync.mutation import Author, Effect, Mutation, refused
 from storage.database import Connection
 from storage.duty import INSERT_DUTY_CHANGES, READ_DUTY, TELL_DUTY
@@ -51,6 +52,8 @@ async def change_from_phones(
             author.device,
             last.sequence,
         )
+        if last.fields["on_duty"] and await connection.fetchval(READ_DUTY, author.officer):
+            await want_test(connection, author.officer)
     await note_fixes(
         connection,
         author.officer,
@@ -97,6 +100,8 @@ async def change_live(
         await note_fixes(connection, officer_id, [Fix(at, False, position)])
     if bool(before) == on_duty:
         return None
+    if on_duty:
+        await want_test(connection, officer_id)
     row = {
         "id": uuid7(),
         "device_id": device_id,

@@ -102,6 +102,24 @@ class ImportRefused(BadRequest):
     what_to_do = "Correct the rows that are listed and import the file again."
 
 
+class PolicyInvalid(BadRequest):
+    """The escalation policy could leave a call for help without help."""
+
+    what_to_do = "Correct what the message names; `patrol escalation show` prints the policy in force as an example."
+
+
+class ChannelAddressInvalid(BadRequest):
+    """The address is none that a fallback channel can be told through."""
+
+    what_to_do = "Write the address as docs/channels.md shows for the service; it is told outside of this machine."
+
+
+class TextMessageInvalid(BadRequest):
+    """The text message holds no call for help."""
+
+    what_to_do = "Send the text as mobile_contracts/sms.md describes it, whole and in one message."
+
+
 class BodyEncodingInvalid(BadRequest):
     """The body does not decode as its Content-Encoding says."""
 
@@ -144,6 +162,12 @@ class DeviceWipe(SessionRevoked):
     )
 
 
+class WatchLinkInvalid(NotSignedIn):
+    """The link to watch by was not made here, or has expired."""
+
+    what_to_do = "Ask for the clip's `liveUrl` again."
+
+
 class EnrolmentCodeInvalid(NotSignedIn):
     """The enrolment code is unknown, used or expired."""
 
@@ -184,6 +208,14 @@ class NotGranted(NotAllowed):
     )
 
 
+class TextMessageForged(NotAllowed):
+    """No phone that is trusted here has signed this text message."""
+
+    what_to_do = (
+        "Call the officer back by voice; an app that was signed out or revoked cannot send texts."
+    )
+
+
 class NotInScope(NotAllowed):
     """The record belongs to a zone that is not assigned to you."""
 
@@ -209,6 +241,31 @@ class PostUnknown(NotFound):
     """No SOS post of this key has this id."""
 
     what_to_do = "Use the post id that was printed with the key."
+
+
+class ClipUnknown(NotFound):
+    """There is no such clip, or its alert is not yours."""
+
+    what_to_do = "Declare the clip first, and name it by the id of the answer."
+
+
+class MediaUnknown(NotFound):
+    """There is no such file, or another officer attached it."""
+
+    message_th = "ไม่พบไฟล์นี้ หรือเป็นไฟล์ของเจ้าหน้าที่คนอื่น"
+    what_to_do = "Push the mutation that attaches the file first; only who attached it sends it."
+
+
+class SegmentMissing(NotFound):
+    """This part of the clip has not arrived, or is not verified yet."""
+
+    what_to_do = "Ask for the playlist again: it says which parts can be played."
+
+
+class CitizenLinkInvalid(NotFound):
+    """The link is not one of ours, or it is over."""
+
+    what_to_do = "Scan the code on the pole again; call 191 if that does not help."
 
 
 class AddressUnknown(NotFound):
@@ -247,6 +304,15 @@ class FieldConflict(Conflict):
     )
 
 
+class OfficerEngaged(Conflict):
+    """The officer takes care of another call for help."""
+
+    message_th = "เจ้าหน้าที่คนนี้กำลังดูแลเหตุขอความช่วยเหลืออื่นอยู่"
+    what_to_do = (
+        "Send somebody who is free, or say `evenIfEngaged` to send this officer all the same."
+    )
+
+
 class LastSigningKey(Conflict):
     """No other key signs now."""
 
@@ -273,6 +339,13 @@ class RecordInvalid(BadRequest):
     what_to_do = "Nothing is lost: the record is kept for your supervisor."
 
 
+class ChangeUnreadable(BadRequest):
+    """This release of the server does not know this kind of record, or a value in it."""
+
+    message_th = "ระบบรุ่นนี้ยังไม่รู้จักรายการหรือค่าบางค่าในรายการนี้"
+    what_to_do = "Nothing is lost: the record is kept for your supervisor, who replays it once the server is of the app's release."
+
+
 class RetryLater(Problem):
     """The server could not store this now."""
 
@@ -286,6 +359,15 @@ class TooLarge(Problem):
     message_th = "รายการมีขนาดใหญ่เกินกว่าที่รับได้"
     http_status = 413
     what_to_do = "Split the request; the error names the limit."
+
+
+class MediaTooLarge(TooLarge):
+    """The file is larger than files of its kind may be."""
+
+    message_th = "ไฟล์มีขนาดใหญ่เกินกว่าที่รับได้"
+    what_to_do = (
+        "Keep it on the phone and hand it in by other means; `detail` names the limit in bytes."
+    )
 
 
 class BodyTooLarge(TooLarge):
@@ -318,6 +400,13 @@ class ImageUnfit(Unsupported):
     """The bytes are not a picture that can be kept."""
 
     what_to_do = "Send one complete JPEG within the limits that the error names."
+
+
+class SegmentUnfit(Unsupported):
+    """The bytes are not the part of a clip that was declared."""
+
+    message_th = "ส่วนของวิดีโอที่ส่งมาไม่ตรงกับที่แจ้งไว้"
+    what_to_do = "Nothing is lost: the bytes are kept apart. `reason` says what is wrong; declare the number again with whole bytes."
 
 
 class TooMany(Problem):

@@ -40,6 +40,9 @@ FIELDS = (
 
 _TOGETHER = {"latitude": "position", "longitude": "position", "accuracy_m": "position"}
 
+FIELDS_TOLD = {"zone_id": "zoneId", "occurred_at": "occurredAt"}
+"""What a conflict calls fields that the contract names otherwise."""
+
 
 async def report(
     connection: Connection, author: Author, mutations: Sequence[Mutation]
@@ -199,7 +202,8 @@ def _merge(
     else:
         outcome = MutationOutcome.MERGED if others else MutationOutcome.APPLIED
         code = None
-    detail = {"fields": sorted(contested)} if contested else {}
+    told = sorted(FIELDS_TOLD.get(name, name) for name in contested)
+    detail = {"fields": told} if contested else {}
     if not written:
         return Effect(outcome, one.row_id, row["rev"], code, detail), None
     scope = (written["zone_id"] or author.station) if "zone_id" in written else row["scope_id"]

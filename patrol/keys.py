@@ -90,8 +90,28 @@ class KeySet:
         self._keys = other._keys
 
 
-def _wrapping(secret: str) -> AESGCM:
-    return AESGCM(HKDF(hashes.SHA256(), 32, salt=None, info=b"patrol wrap").derive(secret.encode()))
+def _wrapping(secret: str, purpose: str = "wrap") -> AESGCM:
+    info = f"patrol {purpose}".encode()
+    return AESGCM(HKDF(hashes.SHA256(), 32, salt=None, info=info).derive(secret.encode()))
+
+
+def seal_text(secret: str, purpose: str, name: str, text: str) -> bytes:
+    """Wraps a text at rest with the installation's secret; it opens for the same purpose and name only."""
+    nonce = secrets.token_bytes(12)
+    return nonce + _wrapping(secret, purpose).encrypt(nonce, text.encode(), name.encode())
+
+
+def open_text(secret: str, purpose: str, name: str, sealed: bytes) -> str:
+    """The text that `seal_text` wrapped.
+
+    Raises:
+        SecretWrong: another secret, purpose or name.
+    """
+    try:
+        opened = _wrapping(secret, purpose).decrypt(sealed[:12], sealed[12:], name.encode())
+    except (InvalidTag, ValueError) as error:
+        raise SecretWrong("What was sealed cannot be opened with PATROL_SECRET.") from error
+    return opened.decode()
 
 
 def _wrap(secret: str, kid: str, seed: bytes) -> bytes:

@@ -8,11 +8,15 @@ from uuid import UUID
 
 from patrol.audit import audit
 from patrol.errors import AlreadyExists, NotAllowed, NotFound, VariableInvalid
+from patrol.pushes import tell_of_notice
 from storage.database import Connection
 from storage.notices import INSERT_NOTICE, READ_NOTICE, WITHDRAW_NOTICE
 from storage.officers import READ_RANK
 from storage.vocabulary import NoticeSeverity, OfficerRole
 from storage.zones import OWN_ZONES
+
+PUSHED = (NoticeSeverity.WARNING, NoticeSeverity.URGENT)
+"""What officers are told of by a push; the rest they find at their next pull."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ async def post_notice(
         return UUID(str(stored["scope_id"]))
     # The text stands in the row; the log says who let whom know, and when.
     await audit(connection, "notice.post", notice.id, scope=scope, severity=notice.severity.value)
+    if notice.severity in PUSHED:
+        await tell_of_notice(connection, notice.id, notice.valid_from)
     return UUID(str(scope))
 
 

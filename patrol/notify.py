@@ -1,14 +1,16 @@
-"""What the rules need from a push service, so that they can reach phones without knowing whose service it is."""
+"""What the rules need from those who carry messages: a push service for phones, and a teller for fallback channels."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol
 from uuid import UUID
+
+from storage.vocabulary import ChannelOutcome
 
 LONGEST_TTL_SECONDS = 28 * 24 * 3600
 """Push services keep a message for at most four weeks."""
@@ -46,7 +48,9 @@ class Notification:
     and shows a notice (an SOS); otherwise the phone learns quietly, when its system allows it, that it should pull.
     `ttl_seconds` is how long the service may keep the message for a phone that is away. `open_alert_ids` are all
     alerts that are open for the receiver, the most pressing first: one message that arrives makes up for those
-    that did not.
+    that did not; `open_for` has them for the addresses for which others are open than for the rest. `notice_id` and
+    `test_id` name what a push of those kinds is about. `silent` shows itself and makes no sound: whoever raised
+    the alert must not be betrayed by a phone nearby.
     """
 
     kind: str
@@ -57,6 +61,15 @@ class Notification:
     step_id: UUID | None = None
     severity: str | None = None
     open_alert_ids: tuple[UUID, ...] = ()
+    open_for: Mapping[PushAddress, tuple[UUID, ...]] = field(default_factory=dict)
+    notice_id: UUID | None = None
+    test_id: UUID | None = None
+    silent: bool = False
+
+    @property
+    def goes_first(self) -> bool:
+        """Whether everything else that is to be sent waits for this: it is a call for help, and no rehearsal of it."""
+        return self.kind == "SOS"
 
     def __post_init__(self) -> None:
         for code in (self.kind, self.severity):
@@ -110,4 +123,60 @@ class Notifier(Protocol):
 
         The outcomes are in the order of `addresses`. It ends within a fixed time whatever the service does, and it
         raises nothing on account of the service or of an address.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SealedAddress:
+    """Where a fallback channel leads: its address with its credentials, readable for the teller alone.
+
+    `scheme` is all of it that people are shown.
+    """
+
+    channel_id: UUID
+    scheme: str
+    sealed: bytes
+
+    def __repr__(self) -> str:
+        return (
+            f"SealedAddress(channel_id={str(self.channel_id)!r}, scheme={self.scheme!r}, sealed=…)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One text for one channel; a service that knows no title puts it before the text."""
+
+    to: SealedAddress
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one telling. `reason` is a stable code, None when told; `at` (aware, UTC) is when it was known."""
+
+    channel_id: UUID
+    outcome: ChannelOutcome
+    at: datetime
+    reason: str | None = None
+
+
+class Teller(Protocol):
+    """Tells people through what needs no phone of ours; the process hands one in."""
+
+    def seal(self, channel_id: UUID, address: str) -> SealedAddress:
+        """Seals an address for one channel.
+
+        Raises:
+            ChannelAddressInvalid: the address is none that can be told, or it would act on this machine.
+        """
+
+    def alert_link(self, alert_id: UUID) -> str | None:
+        """The control room's page of an alert, where there is one."""
+
+    async def tell(self, tellings: Sequence[Telling]) -> list[Told]:
+        """Tells all at once and gives one outcome for each, in their order.
+
+        It ends within a fixed time whatever the services do, and it raises nothing on account of a channel.
         """

@@ -12,7 +12,7 @@ import orjson
 from patrol.clock import PhoneTime, read_phone_time
 from patrol.errors import AlreadyExists, NotFound, NotInScope, StateNotReachable
 from patrol.fixes import Fix, as_columns, lost_position, note_fixes, position_of
-from patrol.places import zone_at
+from patrol.places import zones_around
 from patrol.sync.mutation import Author, Effect, Mutation, refused
 from patrol.transitions import patrol_may_become
 from storage.database import Connection
@@ -34,6 +34,9 @@ async def start(
     found = await connection.fetch(OWN_ZONES, author.station, list(named)) if named else []
     own = {row["id"] for row in found}
     open_one = await connection.fetchval(OPEN_PATROLS, author.officer)
+    around = await zones_around(
+        connection, author.station, [position_of(one.fields) for one in mutations]
+    )
     effects: dict[UUID, Effect] = {}
     rows: dict[UUID, dict[str, Any]] = {}
     fixes: dict[UUID, Fix] = {}
@@ -42,8 +45,7 @@ async def start(
         if zone is not None and zone not in own:
             effects[one.row_id] = refused(one, NotInScope)
             continue
-        if zone is None and position is not None:
-            zone = await zone_at(connection, author.station, position.latitude, position.longitude)
+        zone = zone or around(position)
         captured = read_phone_time(one.captured_at, author.received_at)
         if position is not None:
             fixes[one.row_id] = Fix(captured.at, captured.suspect, position)

@@ -18,6 +18,7 @@ from storage.officers import (
     INSERT_OFFICER,
     KNOWN_SCOPES,
     READ_ASSIGNMENTS,
+    READ_STAFF,
     SET_OFFICER_ACTIVE,
 )
 from storage.stations import FIND_STATION, INSERT_STATION, STORED_STATIONS
@@ -143,6 +144,11 @@ async def find_officer(connection: Connection, station_id: UUID, badge: str) -> 
     if row is None:
         raise NotFound(f"The station has no officer {badge}.")
     return dict(row)
+
+
+async def staff_of(connection: Connection, subject: UUID) -> list[UUID]:
+    """Whom to poke about an officer, a session or a phone: the staff's scope is held by the officer and his colleagues."""
+    return [row["scope_id"] for row in await connection.fetch(READ_STAFF, subject)]
 
 
 async def set_officer_active(connection: Connection, officer_id: UUID, active: bool) -> bool:

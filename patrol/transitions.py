@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from storage.vocabulary import AlertStatus, IncidentStatus, PatrolStatus
+from storage.vocabulary import AlertStatus, IncidentStatus, PatrolStatus, ResponseStatus
 
 INCIDENT_STEPS: Mapping[IncidentStatus, frozenset[IncidentStatus]] = {
     IncidentStatus.OPEN: frozenset(
@@ -31,6 +31,33 @@ ALERT_STEPS: Mapping[AlertStatus, frozenset[AlertStatus]] = {
 }
 """Which status an SOS alert may take next."""
 
+_ANSWERS = frozenset(
+    {ResponseStatus.ACKNOWLEDGED, ResponseStatus.ON_THE_WAY, ResponseStatus.ON_SCENE}
+)
+_AWAY = frozenset({ResponseStatus.DECLINED, ResponseStatus.STOOD_DOWN})
+
+RESPONSE_STEPS: Mapping[ResponseStatus | None, frozenset[ResponseStatus]] = {
+    # Who was never asked may go all the same, and a phone without signal may have nothing to tell but the arrival.
+    None: _ANSWERS | {ResponseStatus.ASSIGNED, ResponseStatus.DECLINED},
+    ResponseStatus.ASSIGNED: _ANSWERS | _AWAY,
+    ResponseStatus.ACKNOWLEDGED: frozenset({ResponseStatus.ON_THE_WAY, ResponseStatus.ON_SCENE})
+    | _AWAY,
+    ResponseStatus.ON_THE_WAY: frozenset({ResponseStatus.ON_SCENE}) | _AWAY,
+    ResponseStatus.ON_SCENE: _AWAY,
+    # He may think again, and a supervisor may ask again.
+    ResponseStatus.DECLINED: _ANSWERS | {ResponseStatus.ASSIGNED},
+    ResponseStatus.STOOD_DOWN: _ANSWERS | {ResponseStatus.ASSIGNED},
+}
+"""What an officer may do next about an alert; None where he has done nothing about it yet."""
+
+RESPONSE_ORDER: Sequence[ResponseStatus] = (
+    ResponseStatus.ASSIGNED,
+    ResponseStatus.ACKNOWLEDGED,
+    ResponseStatus.ON_THE_WAY,
+    ResponseStatus.ON_SCENE,
+)
+"""The way to the scene. Word of an earlier part that comes late is kept as history and moves nobody back."""
+
 PATROL_STEPS: Mapping[PatrolStatus, frozenset[PatrolStatus]] = {
     PatrolStatus.ACTIVE: frozenset({PatrolStatus.PAUSED, PatrolStatus.ENDED}),
     PatrolStatus.PAUSED: frozenset({PatrolStatus.ACTIVE, PatrolStatus.ENDED}),
@@ -47,6 +74,18 @@ def incident_may_become(now: IncidentStatus, wanted: IncidentStatus) -> bool:
 def alert_may_become(now: AlertStatus, wanted: AlertStatus) -> bool:
     """Whether an SOS alert may take this step. Staying as it is is not a step, so it answers False."""
     return wanted in ALERT_STEPS[now]
+
+
+def response_may_become(now: ResponseStatus | None, wanted: ResponseStatus) -> bool:
+    """Whether an officer may take this step. Staying as it is is not a step, so it answers False."""
+    return wanted in RESPONSE_STEPS[now]
+
+
+def response_is_history(now: ResponseStatus | None, wanted: ResponseStatus) -> bool:
+    """Whether this tells of a part of the way that the officer is beyond already, or again of where he is."""
+    if now not in RESPONSE_ORDER or wanted not in RESPONSE_ORDER:
+        return now is wanted
+    return RESPONSE_ORDER.index(wanted) <= RESPONSE_ORDER.index(now)
 
 
 def patrol_may_become(now: PatrolStatus, wanted: PatrolStatus) -> bool:

@@ -7,19 +7,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-import asyncpg
 import strawberry
 from strawberry.types import Info
 
-from patrol.constraints import problem_of
-from patrol.errors import (
-    NotAllowed,
-    Problem,
-    VariableInvalid,
-)
+from patrol.errors import NotAllowed, Problem, VariableInvalid
 from schema.context import Context
 from schema.enums import ErrorCode
 from schema.planner import Reading
+from schema.refusals import attempt
 from storage.database import Connection
 from storage.principal import Principal, PrincipalKind
 from storage.stations import READ_ALL_SCOPES
@@ -109,17 +104,9 @@ async def act(info: AdminInfo, rule: Callable[[Connection], Awaitable[T]]) -> T 
     Raises:
         Problem: who asks is no administrator, or our side is not able to answer.
     """
-    context = info.context
-    require_administrator(context.principal)
-    try:
-        async with context.database.write(context.principal) as connection:
-            return await rule(connection)
-    except Problem as problem:
-        return refusal_of(problem)
-    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-        kind, detail = problem_of(error)
-        field = detail.get("field")
-        return refusal_of(kind(f"{kind.default_message()[:-1]}: {field}." if field else None))
+    require_administrator(info.context.principal)
+    outcome = await attempt(info.context, rule)
+    return refusal_of(outcome) if isinstance(outcome, Problem) else outcome
 
 
 async def done(

@@ -9,10 +9,19 @@ import strawberry
 from strawberry import UNSET
 
 from schema.cameras import SosPost
-from schema.enums import AlertSource, AlertStatus, DeliveryOutcome
+from schema.clips import AS_BEGUN, Clip
+from schema.enums import (
+    AlertResolution,
+    AlertSource,
+    AlertStatus,
+    DeliveryOutcome,
+    IncidentSeverity,
+)
 from schema.media import Media
 from schema.paging import PageInfo
-from schema.planner import Columns, Conditions, Order, many, one, reads
+from schema.planner import Columns, Conditions, Order, column, many, one, reads
+from schema.report import AS_IT_HAPPENED, AlertEvent
+from schema.responses import AS_ANSWERED, AlertResponse
 from schema.scalars import Long
 from schema.stations import Officer
 from schema.zones import Zone
@@ -34,6 +43,19 @@ class AlertRecipient:
     reason: str | None
     attempts: int
     attempted_at: datetime
+    step_id: UUID
+    received_at: datetime | None = column(
+        "received_at",
+        description="When the phone had the call, by its clock; null: it did not tell.",
+    )
+    received_told_at: datetime | None = column(
+        "received_told_at", description="When it told us, by our clock."
+    )
+    displayed_at: datetime | None = column(
+        "displayed_at",
+        description="When the phone showed it, by its clock. Nobody has answered by that.",
+    )
+    displayed_told_at: datetime | None
     officer: Officer | None = one("officer_id")
 
 
@@ -49,6 +71,9 @@ class AlertStep:
     due_at: datetime
     done_at: datetime | None
     outcome: str | None
+    round: int = column(
+        "round", description="Counts how often people were called, since the chain last began anew."
+    )
     rev: Long
     updated_at: datetime
 
@@ -77,6 +102,23 @@ class Alert:
     acknowledged_by: UUID | None
     acknowledged_at: datetime | None
     closed_at: datetime | None
+    silent: bool
+    late: bool
+    severity: IncidentSeverity
+    cancel_asked_by: UUID | None
+    cancel_asked_at: datetime | None
+    texted_at: datetime | None
+    policy_version: int | None = column(
+        "policy_version",
+        description="The version of its station's escalation policy; null for the built-in one.",
+    )
+    resolution: AlertResolution | None
+    resolution_note: str | None
+    resolution_missing: bool = column(
+        "resolution_missing",
+        description="It was closed without saying how it ended; `closeAlert` or a supervisor adds it.",
+    )
+    duplicate_of: UUID | None
     rev: Long
     updated_at: datetime
     zone: Zone | None = one("zone_id")
@@ -104,12 +146,39 @@ class Alert:
 
     @many(
         "alert_id",
+        returns=list[AlertResponse],
+        order=AS_ANSWERED,
+        description="What officers do about it, who was first to be asked or to answer first.",
+    )
+    def responses(row: Columns, first: int = 50) -> Conditions:
+        yield row.deleted_at.is_(None)
+
+    @many(
+        "alert_id",
         returns=list[Media],
         order=AS_TAKEN,
         description="Recordings and photographs, as they were taken.",
     )
     def media(row: Columns, first: int = 50) -> Conditions:
         yield row.deleted_at.is_(None)
+
+    @many(
+        "alert_id",
+        returns=list[Clip],
+        order=AS_BEGUN,
+        description="Recordings that can be watched while they are made, as they were begun.",
+    )
+    def clips(row: Columns, first: int = 20) -> Conditions:
+        yield row.deleted_at.is_(None)
+
+    @many(
+        "alert_id",
+        returns=list[AlertEvent],
+        order=AS_IT_HAPPENED,
+        description="Everything that happened to it, in the order of time.",
+    )
+    def events(row: Columns, first: int = 200) -> Conditions:
+        yield from ()  # every event belongs to the alert
 
 
 @strawberry.type
@@ -135,6 +204,13 @@ class RaiseAlertInput:
     longitude: float | None = strawberry.field(default=UNSET, description="Degrees, WGS 84.")
     accuracy_m: float | None = strawberry.field(default=UNSET, description="Metres.")
     drill: bool = strawberry.field(default=False, description="A drill runs the same path, marked.")
+    silent: bool | None = strawberry.field(
+        default=UNSET,
+        description="The raiser must not be betrayed: his own phone shows nothing, and no other near him makes a sound.",
+    )
+    severity: IncidentSeverity | None = strawberry.field(
+        default=UNSET, description="How much it presses; CRITICAL when it is not said, a drill LOW."
+    )
 
 
 @strawberry.input
@@ -143,3 +219,14 @@ class AnswerAlertInput:
 
     id: UUID
     status: AlertStatus
+
+
+@strawberry.input(
+    description="An answered alert is over. Also adds to a closed one how it ended, where that is unsaid."
+)
+class CloseAlertInput:
+    id: UUID
+    resolution: AlertResolution = strawberry.field(description="How it ended.")
+    note: str | None = strawberry.field(
+        default=UNSET, description="At most 4,000 characters; OTHER must have one."
+    )

@@ -6,12 +6,7 @@ import strawberry
 
 from patrol.buckets import ensure_buckets
 from patrol.errors import StoreRefused
-from schema.acts import (
-    AdminInfo,
-    AdminRefusal,
-    refusal_of,
-    require_administrator,
-)
+from schema.acts import AdminInfo, AdminRefusal, refusal_of, require_administrator
 from schema.planner.reads import at_most
 from schema.scalars import Long
 from storage import faults
@@ -52,7 +47,7 @@ class BucketsQuery:
     @strawberry.field(
         description="The buckets. Counting lists every version, so it takes long where there are many: "
         "`count: false` leaves the numbers at zero.",
-        metadata=at_most(20),
+        metadata=at_most(len(Bucket)),
     )
     async def buckets(self, info: AdminInfo, count: bool = True) -> list[AdminBucket]:
         context = info.context

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from schema.enums import CameraKind, DetailLevel
+from schema.enums import CameraKind, DetailLevel, PostButton, PostPower
 from schema.finding import inside
 from schema.media import Snapshot, SnapshotConnection, derived_link
 from schema.paging import PageInfo, PartnerPageInfo
@@ -20,6 +20,7 @@ from storage import tables
 from storage.partner import PARTNER_CAMERA
 
 LAST_TAKEN_FIRST = {"TAKEN": Order("taken_at", descending=True)}
+LAST_MUTED_FIRST = {"CREATED": Order("created_at", descending=True)}
 
 
 @reads(tables.CameraState, key="camera_id")
@@ -97,6 +98,35 @@ def found_cameras(
     yield from inside(row, within, near)
 
 
+@reads(tables.SosPostState, key="post_id")
+class PostState:
+    """How an SOS post fares, by what it says of itself."""
+
+    last_seen_at: datetime | None
+    button: PostButton | None
+    power: PostPower | None
+    battery_percent: int | None
+    tampered: bool | None
+    silent_since: datetime | None
+    stuck_since: datetime | None
+    power_lost_since: datetime | None
+    tampered_since: datetime | None
+    last_test_at: datetime | None
+
+
+@reads(tables.SosPostMute)
+class PostMute:
+    """A time in which a post's presses are counted and call nobody."""
+
+    id: UUID
+    reason: str
+    muted_by: str
+    until: datetime
+    ended_at: datetime | None
+    presses: int
+    created_at: datetime
+
+
 @reads(tables.SosPost)
 class SosPost:
     """A pole with an alarm button."""
@@ -118,6 +148,16 @@ class SosPost:
     )
     zone: Zone | None = one("zone_id")
     camera: Camera | None = one("camera_id")
+    state: PostState | None = one("id", "post_id")
+
+    @many(
+        "post_id",
+        returns=list[PostMute],
+        order=LAST_MUTED_FIRST,
+        description="When the button was muted, latest first.",
+    )
+    def mutes(row: Columns, first: int = 5) -> Conditions:
+        yield from ()  # every mute of the post
 
 
 @reads(PARTNER_CAMERA, name="Camera")

@@ -12,7 +12,8 @@ from strawberry import UNSET
 
 from patrol.sync.mutation import Mutation
 from patrol.sync.push import BATCH
-from schema.alerts import AnswerAlertInput, RaiseAlertInput
+from schema.alerts import AnswerAlertInput, CloseAlertInput, RaiseAlertInput
+from schema.clips import CloseClipInput, DeclareClipInput, DeclareSegmentsInput
 from schema.incidents import ChangeIncidentInput, ReportIncidentInput
 from schema.media import AttachAlertMediaInput, AttachMediaInput
 from schema.notes import AddNoteInput
@@ -23,7 +24,9 @@ from schema.patrols import (
     RecordTrackInput,
     StartPatrolInput,
 )
+from schema.responses import ReportCallInput, RespondToAlertInput
 from schema.scalars import Long, PhoneTime
+from schema.trail import ReportPositionsInput
 
 
 @strawberry.input(one_of=True)
@@ -42,6 +45,13 @@ class ChangeInput:
     change_patrol: ChangePatrolInput | None = UNSET
     check_in: CheckInInput | None = UNSET
     record_track: RecordTrackInput | None = UNSET
+    respond_to_alert: RespondToAlertInput | None = UNSET
+    report_call: ReportCallInput | None = UNSET
+    report_positions: ReportPositionsInput | None = UNSET
+    close_alert: CloseAlertInput | None = UNSET
+    declare_clip: DeclareClipInput | None = UNSET
+    declare_segments: DeclareSegmentsInput | None = UNSET
+    close_clip: CloseClipInput | None = UNSET
 
 
 @strawberry.input

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -12,6 +12,7 @@ from storage.principal import Principal
 
 if TYPE_CHECKING:
     from patrol.keys import KeySet
+    from patrol.notify import Teller
     from storage.buckets import ObjectStore
 
 
@@ -46,7 +47,10 @@ class Live(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The context of one operation. It carries the pool and never a session: parallel resolvers may not share one."""
+    """The context of one operation. It carries the pool and never a session: parallel resolvers may not share one.
+
+    `unread` are entries of a mutation's list that do not fit their type, as they were sent; see `schema.mutations.short_way`.
+    """
 
     principal: Principal
     database: Database
@@ -55,3 +59,5 @@ class Context:
     live: Live
     store: ObjectStore
     settings: Any = None
+    teller: Teller | None = None
+    unread: Sequence[Any] = ()

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import strawberry
 
+from patrol.stations import staff_of
 from patrol.sync.lost import LostPhone, lose_device
 from patrol.sync.quarantine import Replayed, discard, replay
 from schema.acts import AdminDone, AdminInfo, AdminRefusal, act, done
@@ -14,8 +15,12 @@ from schema.mutations import planned
 from schema.people import AdminDevice
 from schema.planner.reads import at_most
 from schema.quarantine import poke
+from schema.reading import read_change
 from schema.records import AdminQuarantineItem
 from storage.database import Connection
+
+RECEIVED = 1_000
+"""Parts that the answer about a lost phone lists: sixty zones with all their subjects."""
 
 
 @strawberry.type(
@@ -44,7 +49,11 @@ class AdminDeviceLost(AdminDone):
     device: AdminDevice | None = planned("id")
     officers: list[str] = strawberry.field(default_factory=list, description="Their badges.")
     received: list[AdminReceivedRows] = strawberry.field(
-        default_factory=list, metadata=at_most(1_000)
+        default_factory=list, metadata=at_most(RECEIVED)
+    )
+    left_off: int = strawberry.field(
+        default=0,
+        description="How many parts are beyond those of `received`; the entry `device.lost` of the audit log has them all.",
     )
     last_pull_at: datetime | None = strawberry.field(default=None, description="To the hour.")
 
@@ -62,8 +71,8 @@ class DecisionsMutation:
 
         async def again(connection: Connection) -> Replayed:
             return await replay(
-                connection, id, by=str(context.principal), reason=reason, overrule=overrule
-            )
+                connection, id, by=str(context.principal), reason=reason, read=read_change, overrule=overrule
+            )  # fmt: skip
 
         outcome = await act(info, again)
         if isinstance(outcome, AdminRefusal):
@@ -86,12 +95,17 @@ class DecisionsMutation:
         description="Revokes a phone, has it erase its copy when it is next heard of, and says what it may have."
     )
     async def report_device_lost(self, info: AdminInfo, id: UUID, reason: str) -> AdminDeviceLost:
+        staff: list[UUID] = []
+
         async def lose(connection: Connection) -> LostPhone:
+            staff.extend(await staff_of(connection, id))
             return await lose_device(connection, id, reason=reason)
 
         lost = await act(info, lose)
         if isinstance(lost, AdminRefusal):
             return AdminDeviceLost(refusal=lost)
+        # If it listens, it learns now that it has to erase itself.
+        info.context.live.poke(staff, ["officers"])
         return AdminDeviceLost(
             id=id,
             officers=list(lost.officers),
@@ -99,7 +113,8 @@ class DecisionsMutation:
                 AdminReceivedRows(
                     scope_id=one.scope_id, name=one.name, subject=one.subject, rows=one.rows
                 )
-                for one in lost.received
+                for one in lost.received[:RECEIVED]
             ],
+            left_off=max(0, len(lost.received) - RECEIVED),
             last_pull_at=lost.last_pull_at,
         )

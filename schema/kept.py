@@ -9,8 +9,10 @@ from uuid import UUID
 import orjson
 
 from patrol.errors import Problem, by_code
+from patrol.sync.mutation import UNREADABLE
 from patrol.sync.quarantine import SHIFT, is_overdue, subject_of, summary_of
 from schema.planner import Reading
+from schema.reading import row_of
 
 
 def read_payload(payload: Any) -> dict[str, Any]:
@@ -26,8 +28,11 @@ def subject(_: Reading, payload: Any) -> str | None:
 
 def row_id(_: Reading, payload: Any) -> UUID | None:
     """The row that it would have made or changed."""
+    kept = read_payload(payload)
+    if kept.get("kind") == UNREADABLE and isinstance(kept.get("raw"), dict):
+        return row_of(kept["raw"].get("change"))
     try:
-        return UUID(read_payload(payload)["rowId"])
+        return UUID(kept["rowId"])
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import datetime
 from uuid import UUID
 
@@ -29,6 +30,11 @@ def object_link(reading: Reading, bucket: str, key: str) -> str:
 def derived_link(reading: Reading, key: str | None) -> str | None:
     """A signed link to a derived picture; None until it has been made."""
     return None if key is None else reading.context.link(Bucket.DERIVED, key)
+
+
+def in_base64(_: Reading, data: bytes | None) -> str | None:
+    """Bytes as text."""
+    return None if data is None else b64encode(data).decode()
 
 
 @reads(tables.StoredObject)
@@ -76,7 +82,11 @@ class SnapshotConnection:
 
 @reads(tables.Media)
 class Media:
-    """A file of an incident or an alert. It is known before its bytes arrive, and goes where its parent goes."""
+    """A file of an incident or an alert. It is known before its bytes arrive, and goes where its parent goes.
+
+    `reason` says why it is QUARANTINED. `width`, `height` (pixels, upright) and `seconds` were measured; `orientation` (EXIF, as
+    stored), `camera`, `fileTakenAt` and the position are what the file says of itself. `original` is null until READY.
+    """
 
     id: UUID
     scope_id: UUID
@@ -87,6 +97,23 @@ class Media:
     size_bytes: Long
     sha256: str = computed("sha256", by=hexadecimal, description="Lower-case hexadecimal.")
     state: StoredObjectState
+    reason: str | None
+    thumb_hash: str | None = computed(
+        "thumb_hash",
+        by=in_base64,
+        description="A ThumbHash of the picture in Base64, for lists without signal; null until READY, and without a picture.",
+    )
+    width: int | None
+    height: int | None
+    seconds: float | None
+    orientation: int | None
+    camera: str | None
+    file_taken_at: datetime | None
+    has_position: bool | None
+    file_latitude: float | None
+    file_longitude: float | None
+    arrived_at: datetime | None
+    ready_at: datetime | None
     url_320: str | None = computed(
         "thumb_320_key",
         by=derived_link,

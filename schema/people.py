@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
-from patrol.errors import NotFound, VariableInvalid
-from patrol.identity import (
-    IssuedCode,
-    issue_enrolment_code,
-    revoke_device,
-    revoke_officer_sessions,
-    revoke_session,
-)
-from patrol.stations import add_officer, assign, require_scopes, set_officer_active
-from schema.acts import AdminDone, AdminInfo, AdminIssued, AdminRefusal, act, administrators, done
+from schema.acts import administrators
 from schema.enums import OfficerRole
-from schema.mutations import planned
 from schema.paging import AdminPageInfo
 from schema.places import AdminStation, AdminZone
 from schema.planner import Columns, Conditions, Order, column, many, one, page, reads, single
 from schema.zones import BY_NAME
 from storage import tables
 from storage.administration import OFFICER_DEVICE
-from storage.database import Connection
 
 BY_BADGE = {"BADGE": Order("badge")}
 NEWEST_FIRST = {"CREATED": Order("created_at", descending=True)}
 BY_BEGIN = {"BEGIN": Order("valid_from")}
 BY_SIGN_IN = {"SIGN_IN": Order("signed_in_at", descending=True)}
 LAST_HEARD_FIRST = {"HEARD": Order("heard_at", descending=True)}
-LONGEST_CODE = timedelta(days=7)
 
 
 @reads(tables.OfficerState, name="OfficerState", key="officer_id", scope=None)
@@ -248,129 +236,3 @@ class PeopleQuery:
     )
     def device(row: Columns, id: UUID) -> Conditions:
         yield row.id == id
-
-
-@strawberry.input(name="AddOfficerInput")
-class AdminAddOfficerInput:
-    """A new officer of a station, with what is assigned to him from now on."""
-
-    station_id: UUID
-    badge: str
-    role: OfficerRole
-    rank: str
-    name: str
-    name_th: str
-    scope_ids: list[UUID] = strawberry.field(
-        description="Zones, or the station itself with all its zones."
-    )
-
-
-@strawberry.type(name="OfficerDone", description="The officer as he stands now, or a refusal.")
-class AdminOfficerDone(AdminDone):
-    officer: AdminOfficer | None = planned("id")
-
-
-@strawberry.type(name="SessionDone", description="The session as it stands now, or a refusal.")
-class AdminSessionDone(AdminDone):
-    session: AdminSession | None = planned("id")
-
-
-@strawberry.type(name="DeviceDone", description="The phone as it stands now, or a refusal.")
-class AdminDeviceDone(AdminDone):
-    device: AdminDevice | None = planned("id")
-
-
-@strawberry.type(
-    name="EnrolmentCodeIssued", description="A new one-time code with whose it is, or a refusal."
-)
-class AdminEnrolmentCodeIssued(AdminIssued):
-    officer_id: strawberry.Private[UUID | None] = None
-    officer: AdminOfficer | None = planned("officer_id")
-
-
-@strawberry.type
-class PeopleMutation:
-    @strawberry.mutation(description="Adds an officer and assigns zones or the whole station.")
-    async def add_officer(self, info: AdminInfo, officer: AdminAddOfficerInput) -> AdminOfficerDone:
-        async def add(connection: Connection) -> UUID:
-            await require_scopes(connection, officer.scope_ids)
-            return await add_officer(
-                connection,
-                officer.station_id,
-                badge=officer.badge,
-                role=OfficerRole(officer.role),  # within an input it may come as plain text
-                rank=officer.rank,
-                name=officer.name,
-                name_th=officer.name_th,
-                scopes=officer.scope_ids,
-            )
-
-        return await done(AdminOfficerDone, info, add)
-
-    @strawberry.mutation(
-        description="Makes these zones or stations all that is assigned to an officer from now on."
-    )
-    async def assign_officer(
-        self, info: AdminInfo, id: UUID, scope_ids: list[UUID]
-    ) -> AdminOfficerDone:
-        async def reassign(connection: Connection) -> None:
-            await require_scopes(connection, scope_ids)
-            await assign(connection, id, scope_ids)
-
-        return await done(AdminOfficerDone, info, reassign, id)
-
-    @strawberry.mutation(
-        description="Makes a one-time code by which a phone becomes the officer's. "
-        "It is good for an hour unless `minutes` says otherwise."
-    )
-    async def issue_enrolment_code(
-        self, info: AdminInfo, officer_id: UUID, minutes: int = 60
-    ) -> AdminEnrolmentCodeIssued:
-        async def issue(connection: Connection) -> IssuedCode:
-            good_for = timedelta(minutes=minutes)
-            if not timedelta(0) < good_for <= LONGEST_CODE:
-                raise VariableInvalid("A code is good for at least a minute and at most a week.")
-            return await issue_enrolment_code(
-                connection, officer_id, str(info.context.principal), good_for
-            )
-
-        code = await act(info, issue)
-        if isinstance(code, AdminRefusal):
-            return AdminEnrolmentCodeIssued(refusal=code)
-        return AdminEnrolmentCodeIssued(
-            id=code.id, secret=code.code, expires_at=code.expires_at, officer_id=officer_id
-        )
-
-    @strawberry.mutation(
-        description="Takes an officer off and ends all his sessions at once. Unsent work stays on his phones."
-    )
-    async def revoke_officer(self, info: AdminInfo, id: UUID) -> AdminOfficerDone:
-        async def revoke(connection: Connection) -> None:
-            if not await set_officer_active(connection, id, False):
-                raise NotFound("There is no such active officer.")
-            # Without this, a later return would bring the old sessions back.
-            await revoke_officer_sessions(connection, id)
-
-        return await done(AdminOfficerDone, info, revoke, id)
-
-    @strawberry.mutation(description="Takes an officer back, who then enrols a phone anew.")
-    async def restore_officer(self, info: AdminInfo, id: UUID) -> AdminOfficerDone:
-        async def restore(connection: Connection) -> None:
-            if not await set_officer_active(connection, id, True):
-                raise NotFound("There is no such officer who was taken off.")
-
-        return await done(AdminOfficerDone, info, restore, id)
-
-    @strawberry.mutation(description="Ends one session at once.")
-    async def revoke_session(self, info: AdminInfo, id: UUID) -> AdminSessionDone:
-        return await done(
-            AdminSessionDone, info, lambda connection: revoke_session(connection, id), id
-        )
-
-    @strawberry.mutation(
-        description="Ends all sessions on a phone and never lets it enrol again, as after a theft."
-    )
-    async def revoke_device(self, info: AdminInfo, id: UUID) -> AdminDeviceDone:
-        return await done(
-            AdminDeviceDone, info, lambda connection: revoke_device(connection, id), id
-        )

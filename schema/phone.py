@@ -14,7 +14,9 @@ from schema import alerts as alert_types
 from schema import incidents as incident_types
 from schema.alerts import Alert, AlertConnection
 from schema.cameras import CameraConnection, found_cameras
+from schema.clips import ClipsMutation
 from schema.custody import CustodyMutation, CustodyQuery
+from schema.dispatch import DispatchMutation
 from schema.door import Door
 from schema.enums import (
     AlertStatus,
@@ -29,18 +31,32 @@ from schema.incidents import Incident, IncidentConnection
 from schema.live import Subscription
 from schema.notices import NoticesMutation, NoticesQuery
 from schema.patrols import PatrolQuery
-from schema.planner import Columns, Conditions, page, single
+from schema.planner import Columns, Conditions, all_scopes, page, single
+from schema.posts import PostsMutation
 from schema.presence import PresenceMutation, PresenceQuery
 from schema.push import PushMutation
 from schema.quarantine import QuarantineMutation, QuarantineQuery
+from schema.reachability import ReachabilityMutation, ReachabilityQuery
+from schema.report import ReportMutation
 from schema.scalars import SearchText, config
 from schema.sync import SyncQuery
+from schema.trail import TrailQuery
+from schema.uploads import UploadsMutation
 from schema.zones import ZoneConnection, placed
 from storage.principal import Role
 
 
 @strawberry.type
-class Query(SyncQuery, PresenceQuery, PatrolQuery, NoticesQuery, QuarantineQuery, CustodyQuery):
+class Query(
+    SyncQuery,
+    PresenceQuery,
+    PatrolQuery,
+    NoticesQuery,
+    QuarantineQuery,
+    CustodyQuery,
+    ReachabilityQuery,
+    TrailQuery,
+):
     @page(
         returns=ZoneConnection,
         order=BY_NAME_OR_UPDATE,
@@ -117,17 +133,22 @@ class Query(SyncQuery, PresenceQuery, PatrolQuery, NoticesQuery, QuarantineQuery
         returns=AlertConnection,
         order=alert_types.LATEST_FIRST,
         limit=200,
-        description="Calls for help in the caller's scopes, latest first.",
+        admit=all_scopes,
+        description="Calls for help in the caller's scopes, and those that he was called for or sent to from elsewhere, "
+        "latest first.",
     )
     def alerts(
         row: Columns,
         first: int = 50,
         after: str | None = None,
         status: list[AlertStatus] | None = None,
+        resolution_missing: bool | None = None,
     ) -> Conditions:
         yield row.deleted_at.is_(None)
         if status is not None:
             yield row.status == any_(cast(status, ARRAY(Text)))
+        if resolution_missing is not None:
+            yield row.resolution_missing == resolution_missing
 
     @single(
         returns=Alert | None,
@@ -137,10 +158,31 @@ class Query(SyncQuery, PresenceQuery, PatrolQuery, NoticesQuery, QuarantineQuery
         yield row.id == id
         yield row.deleted_at.is_(None)
 
+    @single(
+        returns=Alert | None,
+        admit=all_scopes,
+        description="One call for help in the caller's scopes, or that he was called for or sent to from elsewhere. The "
+        "latter is no part of a pull: ask when the push rings, show it, and drop it when this answers null, which it "
+        "does a day after the alert was finished.",
+    )
+    def called_alert(row: Columns, id: UUID) -> Conditions:
+        yield row.id == id
+        yield row.deleted_at.is_(None)
+
 
 @strawberry.type
 class Mutation(
-    PushMutation, PresenceMutation, NoticesMutation, QuarantineMutation, CustodyMutation
+    PushMutation,
+    PresenceMutation,
+    NoticesMutation,
+    PostsMutation,
+    QuarantineMutation,
+    CustodyMutation,
+    ClipsMutation,
+    UploadsMutation,
+    ReachabilityMutation,
+    DispatchMutation,
+    ReportMutation,
 ):
     pass
 

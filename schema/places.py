@@ -10,7 +10,15 @@ import strawberry
 from patrol.errors import VariableInvalid
 from patrol.identity import IssuedKey, issue_device_key, revoke_device_key
 from schema.acts import AdminDone, AdminInfo, AdminIssued, AdminRefusal, act, administrators, done
-from schema.enums import CameraKind, ZoneKind
+from schema.enums import (
+    CameraKind,
+    DeviceKeyKind,
+    PostAction,
+    PostButton,
+    PostEventKind,
+    PostPower,
+    ZoneKind,
+)
 from schema.files import AdminSnapshot
 from schema.mutations import planned
 from schema.paging import AdminPageInfo
@@ -21,6 +29,7 @@ from storage import tables
 from storage.database import Connection
 
 OLDEST_FIRST = {"CREATED": Order("created_at")}
+LATEST_FIRST = {"AT": Order("at", descending=True)}
 
 
 @reads(tables.Station, name="Station")
@@ -59,6 +68,8 @@ class AdminDeviceKey:
     """A key of a camera or SOS post. What it opens with is not kept."""
 
     id: UUID
+    kind: DeviceKeyKind
+    action: PostAction | None
     prefix: str
     created_at: datetime
     revoked_at: datetime | None
@@ -101,9 +112,53 @@ class AdminCamera:
 
 @reads(tables.SosPostState, name="PostState", key="post_id")
 class AdminPostState:
-    """When an SOS post was last heard."""
+    """When an SOS post was last heard, and how it fares."""
 
     last_seen_at: datetime | None
+    button: PostButton | None
+    power: PostPower | None
+    battery_percent: int | None
+    tampered: bool | None
+    silent_since: datetime | None
+    stuck_since: datetime | None
+    power_lost_since: datetime | None
+    tampered_since: datetime | None
+    last_test_at: datetime | None
+
+
+@reads(tables.SosPostSetting, name="PostSetting", key="post_id", scope=None)
+class AdminPostSetting:
+    """How an SOS post is served; one without this has the defaults."""
+
+    get_allowed: bool
+    heartbeat_seconds: int
+    test_days: int
+    test_armed_until: datetime | None
+    qr_version: int
+
+
+@reads(tables.SosPostMute, name="PostMute")
+class AdminPostMute:
+    """A time in which a post's presses are counted and call nobody."""
+
+    id: UUID
+    reason: str
+    muted_by: str
+    until: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+    presses: int
+    created_at: datetime
+
+
+@reads(tables.SosPostEvent, name="PostEvent")
+class AdminPostEvent:
+    """Something that happened to an SOS post, apart from alarms."""
+
+    id: UUID
+    kind: PostEventKind
+    at: datetime
+    principal: str | None
 
 
 @reads(tables.SosPost, name="Post")
@@ -122,6 +177,25 @@ class AdminPost:
     zone: AdminZone | None = one("zone_id")
     camera: AdminCamera | None = one("camera_id")
     state: AdminPostState | None = one("id", "post_id")
+    setting: AdminPostSetting | None = one("id", "post_id")
+
+    @many(
+        "post_id",
+        returns=list[AdminPostMute],
+        order=OLDEST_FIRST,
+        description="When its button was muted.",
+    )
+    def mutes(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # every mute of the post
+
+    @many(
+        "post_id",
+        returns=list[AdminPostEvent],
+        order=LATEST_FIRST,
+        description="What happened to it apart from alarms, latest first.",
+    )
+    def events(row: Columns, first: int = 50) -> Conditions:
+        yield from ()  # everything about the post
 
     @many(
         "post_id",

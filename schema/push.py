@@ -10,20 +10,20 @@ from uuid import UUID
 import strawberry
 from sqlalchemy import ColumnElement
 
-from patrol.errors import ReceiptInvalid, TooLarge, VariableInvalid
+from patrol.errors import ReceiptInvalid, TooLarge
 from patrol.sync import push as pushing
 from patrol.sync import receipts as receipting
 from patrol.sync.adoption import Held
 from patrol.sync.answers import Answer
-from patrol.sync.kinds import KINDS
 from schema.alerts import Alert
 from schema.changes import MutationInput, decoded
 from schema.context import Context
 from schema.enums import ErrorCode, Lane, MutationOutcome
 from schema.incidents import Incident
-from schema.mutations import planned, short_way
+from schema.mutations import Sift, planned, short_way
 from schema.planner import Columns
 from schema.planner.reads import at_most
+from schema.reading import names, unreadable
 from schema.scalars import JSON, Long
 from storage.principal import Principal
 
@@ -94,7 +94,11 @@ class PushResult:
 
 @strawberry.type
 class PushMutation:
-    @short_way(description="Stores changes of one lane: in order, once, each with its answer.")
+    @short_way(
+        sift=Sift("mutations", names),
+        description="Stores changes of one lane: in order, once, each with its answer. A change that this release cannot "
+        "read is REJECTED by itself and kept.",
+    )
     async def push(
         context: Context,
         lane: Lane,
@@ -116,15 +120,11 @@ class PushMutation:
             strawberry.argument(description="The newest receipt of this lane."),
         ] = None,
     ) -> PushResult:
-        if len(mutations) > pushing.BATCH:
+        if len(mutations) + len(context.unread) > pushing.BATCH:
             raise TooLarge(f"A push takes at most {pushing.BATCH} mutations.", limit=pushing.BATCH)
         lane = Lane(lane)
         changes = [decoded(one) for one in mutations]
-        for one in changes:
-            if KINDS[one.kind].lane is not lane:
-                raise VariableInvalid(
-                    f"Mutation {one.sequence} belongs to the lane {KINDS[one.kind].lane.value}."
-                )
+        changes += [unreadable(one) for one in context.unread]
         pushed = await pushing.push(
             context.database,
             context.principal,

@@ -1,4 +1,4 @@
-"""How a plain mutation of an officer runs: one transaction, and refusals that are data."""
+"""How a plain mutation runs, in every contract: one transaction, and refusals that are data."""
 
 from __future__ import annotations
 
@@ -36,18 +36,23 @@ class Done:
     refusal: Refusal | None = None
 
 
-async def act(info: Info[Context, Any], rule: Callable[[Connection], Awaitable[T]]) -> T | Refusal:
-    """Runs a rule in one transaction of the officer, or says why it refused."""
-    context = info.context
+async def attempt(context: Context, rule: Callable[[Connection], Awaitable[T]]) -> T | Problem:
+    """Runs a rule in one transaction of who asks, or says why it refused; each contract has a type of its own for that."""
     try:
         async with context.database.write(context.principal) as connection:
             return await rule(connection)
     except Problem as problem:
-        return refusal_of(problem)
+        return problem
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
         kind, detail = problem_of(error)
         field = detail.get("field")
-        return refusal_of(kind(f"{kind.default_message()[:-1]}: {field}." if field else None))
+        return kind(f"{kind.default_message()[:-1]}: {field}." if field else None)
+
+
+async def act(info: Info[Context, Any], rule: Callable[[Connection], Awaitable[T]]) -> T | Refusal:
+    """Runs a rule in one transaction of the officer, or says why it refused."""
+    outcome = await attempt(info.context, rule)
+    return refusal_of(outcome) if isinstance(outcome, Problem) else outcome
 
 
 def refusal_of(problem: Problem) -> Refusal:

@@ -25,6 +25,7 @@ from patrol.sync.pull import Pull
 from patrol.sync.sets import SetBook
 from schema.alerts import Alert, AlertStep
 from schema.cameras import Camera, SosPost
+from schema.clips import Clip
 from schema.context import Context
 from schema.enums import Lane
 from schema.incidents import Incident
@@ -38,6 +39,7 @@ from schema.patrols import (
     Patrol,
 )
 from schema.planner import Reading, Selection, composed
+from schema.responses import AlertResponse
 from schema.scalars import Long
 from schema.stations import Officer, Station
 from schema.verify import (
@@ -94,6 +96,8 @@ class PullPage:
 
     alerts: list[Alert]
     steps: list[AlertStep]
+    responses: list[AlertResponse]
+    clips: list[Clip]
     stations: list[Station]
     zones: list[Zone]
     posts: list[SosPost]
@@ -193,6 +197,8 @@ def _end_epoch(reading: Reading, page: PulledPage, cursor: str | None) -> None:
     reading.afterwards.append(partial(heed_cursor, reading.context.database, page.epoch))
     page.rows = {name: [] for name in page.rows}
     page.cursor, page.complete, page.lanes = cursor or "", False, []
+    # Nor may it be checked: what was counted is not in these rows.
+    page.removals, page.digests, page.repaired = [], None, None
 
 
 async def _keep(context: Context, holding: Holding, sets: SetBook) -> None:

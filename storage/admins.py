@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 from sqlmodel import Field, SQLModel
 
 from storage.base import NOW, Kept, Xid8
@@ -44,9 +45,11 @@ class AuditEntry(SQLModel, table=True):
 
 
 class AuditSeal(SQLModel, table=True):
-    """A link of the hash chain over audit entries: everything visible at `snapshot` and not at the one before.
+    """A link of the hash chain over audit entries: what was visible at `snapshot` and in no link before.
 
-    `mac` is made with the key `kid` of the installation, so that who rewrites the database cannot chain it anew.
+    `ids` are the entries that it covers. `above`: up to this id entries came with a restore, so their transaction ids say
+    nothing here. `epoch_id` is the epoch that it was made in. `mac` is made with the key `kid` of the installation, so that
+    who rewrites the database cannot chain it anew.
     """
 
     __tablename__ = "audit_seal"
@@ -58,6 +61,11 @@ class AuditSeal(SQLModel, table=True):
     sha256: bytes = Field(sa_type=LargeBinary)
     kid: str
     mac: bytes = Field(sa_type=LargeBinary)
+    ids: Any = Field(sa_type=INT8MULTIRANGE, sa_column_kwargs={"server_default": text("'{}'")})
+    above: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
+    )
+    epoch_id: UUID | None = None
 
 
 APPEND_AUDIT = "select access.audit($1, $2, $3::jsonb)"
@@ -87,28 +95,49 @@ FIND_CREDENTIAL = "select kind, holder_id, credential_id from access.credential(
 
 OPEN_SEAL = """
 select pg_try_advisory_xact_lock(hashtextextended('audit seal', 0)) as held,
-       pg_current_xact_id_if_assigned() is null as untouched, now() as now
+       pg_current_xact_id_if_assigned() is null as untouched, now() as now,
+       (select id from sync_epoch order by number desc limit 1) as epoch
 """
-"""Lets one worker seal at a time, until commit; whether the transaction has written nothing yet."""
+"""Lets one worker seal at a time, until commit; whether the transaction has written nothing yet; and the current epoch."""
 
 READ_LAST_SEAL = """
-select number, snapshot, sha256, kid,
-       pg_snapshot_xmax(snapshot::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot()) as ahead
+select number, snapshot, sha256, kid, above,
+       pg_snapshot_xmax(snapshot::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot())
+           or epoch_id is distinct from $1 as moved
 from audit_seal order by number desc limit 1
 """
-"""The newest seal, and whether it has seen transactions that this server has yet to begin."""
+"""The newest seal, and whether the log may have been moved into another server since."""
 
 READ_UNSEALED = """
-select id, at, xid::text, principal, act, subject, detail::text, pg_current_snapshot()::text as snapshot
+select id, at, xid::text, principal, act, subject, detail::text, pg_current_snapshot()::text as snapshot, $2::bigint as above
 from audit_entry
 where xid >= pg_snapshot_xmin($1::text::pg_snapshot)
-  and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+  and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot) and id > $2
 order by id
 """
 """The entries that are visible now and were not at a snapshot, each with the snapshot of this very statement."""
 
+READ_UNCOVERED = """
+select entry.id, entry.at, entry.xid::text, entry.principal, entry.act, entry.subject, entry.detail::text,
+       base.snapshot, base.above
+from (
+    select pg_current_snapshot()::text as snapshot,
+           (select coalesce(max(id), 0) from audit_entry
+            where not pg_visible_in_snapshot(xid, pg_current_snapshot())) as above
+) base
+left join audit_entry entry on not entry.id <@ (select coalesce(range_agg(ids), '{}') from audit_seal)
+order by entry.id
+"""
+"""As `READ_UNSEALED` after a restore: the entries that no seal covers, whatever their transaction ids say, or one row
+without an entry.
+
+`above` is the highest id of those that are here although their transaction is not: they came with the restore, and so did
+all with lower ids.
+"""
+
 INSERT_SEAL = """
-insert into audit_seal (number, sealed_at, snapshot, entries, sha256, kid, mac) values ($1, $2, $3, $4, $5, $6, $7)
+insert into audit_seal (number, sealed_at, snapshot, entries, sha256, kid, mac, ids, above, epoch_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8::text::int8multirange, $9, $10)
 """
 """Adds a link to the chain."""
 
@@ -116,32 +145,28 @@ READ_SEAL_SNAPSHOTS = "select number, snapshot from audit_seal order by number"
 """What each seal says that it has seen."""
 
 READ_SEALED = """
-with seal as (
-    select *, pg_snapshot_xmin(earlier::pg_snapshot) as low, pg_snapshot_xmax(snapshot::pg_snapshot) as high
-    from (
-        select *, lag(snapshot, 1, '1:1:') over (order by number) as earlier from audit_seal
-        where $1::bigint is null or number < $1
-    ) chain
-    offset 0
-)
 select seal.number, seal.sealed_at, seal.snapshot, seal.entries, seal.sha256, seal.kid, seal.mac, entry.*
-from seal
+from audit_seal seal
 left join lateral (
-    -- Under row policies only a comparison with plain columns may use the index.
-    select id, at, xid::text, principal, act, subject, detail::text from audit_entry
-    where xid >= seal.low and xid < seal.high
-      and not pg_visible_in_snapshot(xid, seal.earlier::pg_snapshot)
-      and pg_visible_in_snapshot(xid, seal.snapshot::pg_snapshot)
+    -- By its bounds: under row policies only a comparison with plain columns may use the index.
+    select id, at, xid::text, principal, act, subject, detail::text
+    from unnest(seal.ids) as span
+    join audit_entry on audit_entry.id >= lower(span) and audit_entry.id < upper(span)
 ) entry on true
+where $1::bigint is null or seal.number < $1
 order by seal.number, entry.id
 """
 """Every seal below a number with the entries that it covers, or one row without an entry."""
 
 COUNT_UNSEALED = """
-select count(*) from audit_entry
-where xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+select count(*) filter (where not seen) as unsealed, count(*) filter (where seen) as strays
+from (
+    select xid < pg_snapshot_xmin($1::text::pg_snapshot) or pg_visible_in_snapshot(xid, $1::text::pg_snapshot) as seen
+    from audit_entry
+    where not id <@ (select coalesce(range_agg(ids), '{}') from audit_seal)
+) entry
 """
-"""How many entries no seal has seen up to a snapshot."""
+"""How many entries no seal covers: those that none has seen up to a snapshot, and those that it should have seen."""
 
 STORED_ADMINS = (
     "select id, name, prefix, created_at, expires_at, revoked_at from admin_token order by id"

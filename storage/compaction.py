@@ -65,6 +65,9 @@ update held_snapshot set must_reset = true, sets = '{}' where not must_reset and
 """
 """Gives up the snapshots of phones that were silent for longer than this."""
 
+GIVE_UP_CROWDED: Final = "select access.give_up_crowded($1, $2, $3::interval)"
+"""Gives up snapshots that hold back more than so many tombstones of a table, but for phones seen within a time."""
+
 ADVANCE_HORIZON: Final = """
 with epoch as (select id from sync_epoch order by number desc limit 1),
 held as (

@@ -153,6 +153,14 @@ class Database:
             yield entered.connection
 
 
+def _has_left(connection: Connection) -> bool:
+    """Whether the line has ended. A connection whose server died leaves the pool by itself, and takes no call any more."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
 class _Checkout:
     """One checkout of a connection. A class and no generator, because it is on the way of every request."""
 
@@ -195,13 +203,13 @@ class _Checkout:
         healthy = error is None or (
             isinstance(error, Exception)
             and not isinstance(error, _GONE)
-            and not connection.is_closed()
+            and not _has_left(connection)
         )
         try:
             if not healthy and isinstance(error, Exception) and not isinstance(error, StorageFault):
                 raise DatabaseUnavailable("PostgreSQL cannot be reached.") from error
         finally:
-            if not healthy:
+            if not healthy and not _has_left(connection):
                 connection.terminate()
             await self._pool.release(connection, timeout=PATIENCE_SECONDS)
 

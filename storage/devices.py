@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from storage.base import NOW, Kept, known
-from storage.vocabulary import PushAddressKind
+from storage.vocabulary import DeviceKeyKind, PostAction, PushAddressKind
 
 
 class Device(Kept, table=True):
@@ -85,15 +85,28 @@ class Installation(Kept, table=True):
 
 
 class DeviceKey(Kept, table=True):
-    """The key of one camera or one SOS post; only its SHA-256 is kept."""
+    """What opens the door for one camera or one SOS post; only a hash of it is kept."""
 
     __tablename__ = "device_key"
     __table_args__ = (
         CheckConstraint("(camera_id is null) <> (post_id is null)", name="one_holder"),
+        known("kind", DeviceKeyKind),
+        known("action", PostAction, optional=True),
+        CheckConstraint(
+            "(kind = 'PASSWORD') = (password_hash is not null) and (kind = 'PASSWORD') = (key_sha256 is null)",
+            name="password",
+        ),
+        CheckConstraint(
+            "(kind = 'LINK') = (action is not null) and (kind = 'KEY' or post_id is not null)",
+            name="link",
+        ),
     )
 
     prefix: str
-    key_sha256: bytes = Field(sa_type=LargeBinary, unique=True)
+    key_sha256: bytes | None = Field(default=None, sa_type=LargeBinary, unique=True)
+    kind: str = Field(default="KEY", sa_column_kwargs={"server_default": text("'KEY'")})
+    action: str | None = None
+    password_hash: str | None = None
     camera_id: UUID | None = Field(default=None, foreign_key="camera.id", index=True)
     post_id: UUID | None = Field(default=None, foreign_key="sos_post.id", index=True)
     revoked_at: datetime | None = None
@@ -209,6 +222,25 @@ returning id
 """
 """Keeps the key of a camera or of a post; no row when there is no such thing."""
 
+INSERT_POST_KEY = """
+insert into device_key (id, post_id, kind, action, prefix, key_sha256, password_hash)
+select $1, post.id, $3, $4, $5, $6, $7 from sos_post post where post.id = $2 and post.deleted_at is null
+returning id
+"""
+"""Keeps a password of a post, or a secret that stands in an address; no row when there is no such post."""
+
+FIND_POST_PASSWORDS = """
+select id, password_hash from device_key
+where post_id = $1 and kind = 'PASSWORD' and revoked_at is null order by id desc limit 4
+"""
+"""The passwords of a post, the newest first; few, because each one is hashed slowly."""
+
+FIND_POST_LINK = """
+select id from device_key
+where key_sha256 = $1 and post_id = $2 and kind = 'LINK' and ($3::text is null or action = $3)
+"""
+"""Whose secret this is, also when it is no longer good."""
+
 REVOKE_DEVICE_KEY = (
     "update device_key set revoked_at = now() where id = $1 and revoked_at is null returning id"
 )
@@ -231,7 +263,7 @@ order by device.id
 """All phones, who is signed in on them, and what they last said that they still hold for whom."""
 
 STORED_DEVICE_KEYS = """
-select id, prefix, created_at, revoked_at from device_key
+select id, kind, action, prefix, created_at, revoked_at from device_key
 where camera_id = $1 or post_id = $1 order by id
 """
 """The keys of a camera or post, also revoked ones; what they open with is not kept."""

@@ -203,12 +203,27 @@ order by gap.id
 """
 """Every recorded hole, with how many of its numbers have not come since."""
 
-COUNT_WAITING = """
-select (select count(*) from quarantine where resolved_at is null) as quarantined,
-       (select pg_snapshot_xmax(snapshot::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot())
-        from audit_seal order by number desc limit 1) as seals_ahead
+COUNT_WAITING = "select count(*) from quarantine where resolved_at is null"
+"""Refused mutations that wait for a person."""
+
+COUNT_LATE_ACTS = """
+select count(*) from audit_entry
+where at < now() - interval '5 minutes' and not id <@ (select coalesce(range_agg(ids), '{}') from audit_seal)
 """
-"""What waits for a person: refused mutations; and whether the audit log cannot be sealed by this server."""
+"""Acts that no seal covers although they were done minutes ago."""
+
+READ_OLDEST_HELD = """
+select held.device_id, device.platform, device.model, device.revoked_at is not null as revoked, officer.badge, held.seen_at,
+       held.subjects, pg_snapshot_xmin(held.snapshot)::text as oldest, access.horizon()::text as horizon,
+       count(*) over () as phones,
+       (select count(*) from held_snapshot where must_reset) as given_up
+from held_snapshot held
+join device on device.id = held.device_id
+join officer on officer.id = held.officer_id
+where not held.must_reset and held.epoch_id = (select id from sync_epoch order by number desc limit 1)
+order by pg_snapshot_xmin(held.snapshot), held.seen_at limit 1
+"""
+"""The phone with the oldest snapshot that is still waited for, and how many there are."""
 
 READ_RECEIPT_LANE = """
 select officer.badge, lane.applied_sequence, epoch.number as epoch

@@ -24,7 +24,7 @@ from storage.principal import Role, system
 
 log = structlog.get_logger(__name__)
 
-LANES: Final = {"urgent": 16, "ordinary": 4}
+LANES: Final = {"urgent": 16, "clips": 3, "ordinary": 4}
 
 KEEPALIVES: Final = {
     "tcp_keepalives_idle": "5",
@@ -126,6 +126,9 @@ class Worker:
             asyncpg.PostgresError: the set-up is wrong from the start (login, role, tables), in an exception group.
         """
         clock = asyncio.get_running_loop().time
+        task = asyncio.current_task()
+        assert task is not None  # a coroutine runs in one
+        cancelled_before = task.cancelling()
         pause = 0.1
         while not self._stopping.is_set():
             began = clock()
@@ -137,6 +140,9 @@ class Worker:
                 if not self.started.is_set():
                     raise
                 log.error("job_worker_refused_by_database", errors=_names(refused))
+            # In Python 3.11 a task group whose own task is cancelled while it fails tells of the failure only.
+            if task.cancelling() > cancelled_before:
+                raise asyncio.CancelledError
             pause = 0.1 if clock() - began > 30 else min(pause * 2, 5.0)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -163,11 +169,13 @@ class Worker:
                 await runs.drain(self._stop_within)
                 beats.cancel()
         finally:
-            # With the session go its locks: nothing may go on running here.
-            await runs.abandon()
-            conn.terminate()
-            if upkeep is not None:
-                upkeep.terminate()
+            try:
+                # With the session go its locks: nothing may go on running here.
+                await runs.abandon()
+            finally:
+                conn.terminate()
+                if upkeep is not None:
+                    upkeep.terminate()
 
     async def _work(self, runs: Runs) -> None:
         while not self._stopping.is_set():

@@ -7,7 +7,7 @@ commit; and a `dedupe_key` never swallows work that a running job can no longer 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -45,15 +45,22 @@ _ENVIRONMENT: Final = QueryBuilderEnvironment(QUEUE_NAMES)
 _QUEUE: Final = QueryQueueBuilder(QUEUE_NAMES)
 _SCHEDULER: Final = QuerySchedulerBuilder(QUEUE_NAMES)
 
-# Holds a waiting job back (a claim skips locked rows) until the caller's data is committed.
+# Holds waiting jobs back (a claim skips locked rows) until the caller's data is committed.
 HOLD_WAITING: Final = """
-select id from pgqueuer where dedupe_key = $1 and status = 'queued' for key share
+select dedupe_key, id from pgqueuer where dedupe_key = any ($1::text[]) and status = 'queued'
+order by dedupe_key for key share
 """
 
 # Makes a deferred job due now.
 HASTEN: Final = """
 update pgqueuer set execute_after = now(), updated = now()
 where dedupe_key = $1 and status = 'queued' returning id
+"""
+
+# Gives waiting jobs another priority.
+REPRIORITISE: Final = """
+update pgqueuer set priority = $2, updated = now()
+where dedupe_key = any($1::text[]) and status = 'queued' and priority <> $2
 """
 
 # Failed jobs with the reason of their last failure, newest first.
@@ -174,6 +181,17 @@ def queries_over(driver: AsyncpgDriver) -> Queries:
     return Queries(driver, qbe=_ENVIRONMENT, qbq=_QUEUE, qbs=_SCHEDULER)
 
 
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be added; see `enqueue` for its members."""
+
+    job: str
+    payload: bytes | Mapping[str, Any]
+    run_after: timedelta | None = None
+    priority: int = 0
+    dedupe_key: str | None = None
+
+
 async def enqueue(
     conn: asyncpg.Connection,
     job: str,
@@ -186,31 +204,70 @@ async def enqueue(
     """Adds a job in the caller's transaction and returns its id; after the commit the caller pokes.
 
     A mapping is kept as JSON. `run_after` counts from the start of the transaction. Higher `priority` runs first
-    within a lane. While a job with the same `dedupe_key` waits, no second one is added and its id is returned; it
-    cannot start before the caller commits. A job that already runs may have read before this change, so it does
-    not count: one successor is added. Two transactions that add the same key wait for each other; a transaction
-    that adds several keys should add them in sorted order.
+    within a lane, and among equals what has been due for longest. While a job with the same `dedupe_key` waits, no
+    second one is added and its id is returned; it cannot start before the caller commits. A job that already runs may
+    have read before this change, so it does not count: one successor is added. Two transactions that add the same key
+    wait for each other; a transaction that adds several keys should add them in one call of `enqueue_all`.
+    """
+    [added] = await enqueue_all(conn, [NewJob(job, payload, run_after, priority, dedupe_key)])
+    return added
+
+
+async def enqueue_all(conn: asyncpg.Connection, jobs: Sequence[NewJob]) -> list[int]:
+    """Adds jobs, as `enqueue` does, in one statement unless some wait already; their ids in the order given.
+
+    They are added in the order of their keys, so that two transactions never wait for each other in a circle.
     """
     if not conn.is_in_transaction():
         raise RuntimeError("a job belongs into the transaction of its data")
-    body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+    added: dict[int, int] = {}
+    left = sorted(range(len(jobs)), key=lambda place: jobs[place].dedupe_key or "")
     queue = queries_over(AsyncpgDriver(conn))
-    keys = (dedupe_key, f"{dedupe_key} (next)", None) if dedupe_key else (None,)
-    for key in keys:
-        added = await queue.enqueue(
-            job, body, priority, run_after, dedupe_key=key, on_conflict="skip"
+    for successor in (False, True):
+        if not left:
+            break
+        keys = [_key(jobs[place], successor) for place in left]
+        ids = await queue.enqueue(
+            [jobs[place].job for place in left],
+            [_body(jobs[place].payload) for place in left],
+            [jobs[place].priority for place in left],
+            [jobs[place].run_after for place in left],
+            keys,
+            on_conflict="skip",
         )
-        if added[0] is not None:
-            return int(added[0])
-        waiting = await conn.fetchval(HOLD_WAITING, key)
-        if waiting is not None:
-            return int(waiting)
-    raise AssertionError("a job without a dedupe key is always added")
+        added |= {place: int(key) for place, key in zip(left, ids, strict=True) if key is not None}
+        waiting = [key for key, new in zip(keys, ids, strict=True) if new is None]
+        if waiting:
+            held = dict(await conn.fetch(HOLD_WAITING, waiting))
+            added |= {
+                place: held[key] for place, key in zip(left, keys, strict=True)
+                if place not in added and key in held
+            }  # fmt: skip
+        left = [place for place in left if place not in added]
+    for place in left:
+        # Both the job and its successor run just now: one more, without a key.
+        one = jobs[place]
+        [only] = await queue.enqueue(one.job, _body(one.payload), one.priority, one.run_after)
+        added[place] = int(only)
+    return [added[place] for place in range(len(jobs))]
+
+
+def _key(one: NewJob, successor: bool) -> str | None:
+    return f"{one.dedupe_key} (next)" if successor and one.dedupe_key else one.dedupe_key
+
+
+def _body(payload: bytes | Mapping[str, Any]) -> bytes:
+    return payload if isinstance(payload, bytes) else orjson.dumps(payload)
 
 
 async def hasten(conn: asyncpg.Connection, dedupe_key: str) -> bool:
     """Makes a waiting job due at once; False if none waits under this key. Only for workers: a door may not."""
     return await conn.fetchval(HASTEN, dedupe_key) is not None
+
+
+async def reprioritise(conn: asyncpg.Connection, dedupe_keys: Sequence[str], priority: int) -> None:
+    """Gives the jobs that wait under these keys another priority. Only for workers, as `hasten`."""
+    await conn.execute(REPRIORITISE, list(dedupe_keys), priority)
 
 
 async def poke_workers(conn: asyncpg.Connection) -> None:

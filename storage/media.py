@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, LargeBinary, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, SmallInteger, text
 from sqlmodel import Field
 
 from storage.base import Synced, known, synced_index
@@ -15,13 +15,17 @@ from storage.vocabulary import MediaKind, StoredObjectState
 class Media(Synced, table=True):
     """A file of an incident or an alert, as the phone declared it. Triggers keep it in its parent's scope.
 
-    `object_id` is the stored file; there is none while the state is DECLARED. `taken_at` is the plausible time,
-    `captured_at_raw` what the phone's clock said when the file was attached.
+    `object_id` is the stored file once it is READY; until then only its `MediaUpload` knows it. `taken_at` is the plausible
+    time, `captured_at_raw` what the phone's clock said when the file was attached.
+
+    What was found in the file: `width` and `height` as a viewer sees it, `seconds`, and of its capture data the
+    `orientation` as stored, `camera`, `file_taken_at` and the position. `thumb_hash` is a ThumbHash of the picture.
     """
 
     __tablename__ = "media"
     __table_args__ = (
         synced_index("media"),
+        Index("media_waiting_idx", "arrived_at", postgresql_where=text("state = 'UPLOADED'")),
         CheckConstraint("(incident_id is null) <> (alert_id is null)", name="one_parent"),
         known("kind", MediaKind),
         known("state", StoredObjectState),
@@ -31,6 +35,13 @@ class Media(Synced, table=True):
         ),
         CheckConstraint("size_bytes > 0", name="size_bytes"),
         CheckConstraint("octet_length(sha256) = 32", name="sha256"),
+        CheckConstraint("octet_length(thumb_hash) between 5 and 25", name="thumb_hash"),
+        CheckConstraint("orientation between 1 and 8", name="orientation"),
+        CheckConstraint(
+            "(file_latitude is null) = (file_longitude is null) and (file_latitude is null or has_position) "
+            "and file_latitude between -90 and 90 and file_longitude between -180 and 180",
+            name="file_position",
+        ),
     )
 
     incident_id: UUID | None = Field(default=None, foreign_key="incident.id", index=True)
@@ -49,6 +60,19 @@ class Media(Synced, table=True):
     captured_at_raw: str
     received_at: datetime
     time_suspect: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    reason: str | None = None
+    arrived_at: datetime | None = None
+    ready_at: datetime | None = None
+    thumb_hash: bytes | None = Field(default=None, sa_type=LargeBinary)
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    orientation: int | None = Field(default=None, sa_type=SmallInteger)
+    camera: str | None = None
+    file_taken_at: datetime | None = None
+    has_position: bool | None = None
+    file_latitude: float | None = None
+    file_longitude: float | None = None
 
 
 LOCK_FILED_INCIDENTS = """

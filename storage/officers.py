@@ -151,6 +151,12 @@ from off join officer on officer.id = off.officer_id
 READ_RANK = "select role, station_id from officer where id = $1 and active"
 """What an officer may do, and where."""
 
+READ_STAFF = """
+select distinct scope_id from officer
+where id = $1 or id in (select officer_id from session where session.id = $1 or device_id = $1)
+"""
+"""The scopes of the staff that an officer belongs to, or the officers of a session or phone."""
+
 READ_STATION_OF = "select station_id from officer where id = $1 and active"
 """The station of an active officer."""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from storage.base import Synced, position_checks, synced_index
+from storage.base import NOW, Kept, Synced, known, position_checks, synced_index
+from storage.vocabulary import PostButton, PostPower
 
 
 class SosPost(Synced, table=True):
@@ -39,6 +42,11 @@ class SosPostState(SQLModel, table=True):
     """
 
     __tablename__ = "sos_post_state"
+    __table_args__ = (
+        known("button", PostButton, optional=True),
+        known("power", PostPower, optional=True),
+        CheckConstraint("battery_percent between 0 and 100", name="battery_percent"),
+    )
 
     post_id: UUID = Field(primary_key=True, foreign_key="sos_post.id")
     scope_id: UUID
@@ -46,6 +54,98 @@ class SosPostState(SQLModel, table=True):
     last_press_id: str | None = None
     last_press_alert_id: UUID | None = Field(default=None, foreign_key="sos_alert.id")
     last_press_joined: bool | None = None
+    last_beat_at: datetime | None = None
+    button: str | None = None
+    pressed_since: datetime | None = None
+    power: str | None = None
+    battery_percent: int | None = None
+    tampered: bool | None = None
+    silent_since: datetime | None = None
+    """Set when people were told of it; so with the other troubles. None while all is well."""
+    stuck_since: datetime | None = None
+    power_lost_since: datetime | None = None
+    tampered_since: datetime | None = None
+    last_test_at: datetime | None = None
+    overdue_told_at: datetime | None = None
+
+
+class SosPostSetting(SQLModel, table=True):
+    """How one post is served; a post without a row has the defaults."""
+
+    __tablename__ = "sos_post_setting"
+    __table_args__ = (
+        CheckConstraint("heartbeat_seconds between 10 and 86400", name="heartbeat_seconds"),
+        CheckConstraint("test_days between 1 and 366", name="test_days"),
+        CheckConstraint("qr_version between 1 and 65535", name="qr_version"),
+    )
+
+    post_id: UUID = Field(primary_key=True, foreign_key="sos_post.id")
+    updated_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    get_allowed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    heartbeat_seconds: int = Field(default=60, sa_column_kwargs={"server_default": text("60")})
+    watched_from: datetime | None = None
+    """From when heartbeats are expected; else from the first one."""
+    test_days: int = Field(default=30, sa_column_kwargs={"server_default": text("30")})
+    test_armed_until: datetime | None = None
+    qr_version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+
+
+class SosPostMute(Kept, table=True):
+    """A time in which a post's presses are kept and counted but call nobody."""
+
+    __tablename__ = "sos_post_mute"
+    __table_args__ = (
+        Index(
+            "sos_post_mute_running_key",
+            "post_id",
+            unique=True,
+            postgresql_where=text("ended_at is null"),
+        ),
+        CheckConstraint("length(reason) between 1 and 500", name="reason"),
+    )
+
+    post_id: UUID = Field(foreign_key="sos_post.id", index=True)
+    scope_id: UUID
+    reason: str
+    muted_by: str
+    until: datetime
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+    presses: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    last_press_at: datetime | None = None
+
+
+class SosPostPress(Kept, table=True):
+    """One press that had a name of its own, raised an alert or met a mute; further presses only count on their alert."""
+
+    __tablename__ = "sos_post_press"
+    __table_args__ = (
+        UniqueConstraint("post_id", "press_id"),
+        Index("sos_post_press_recent_idx", "post_id", "pressed_at"),
+    )
+
+    post_id: UUID = Field(foreign_key="sos_post.id")
+    scope_id: UUID
+    press_id: str | None = None
+    alert_id: UUID | None = Field(default=None, foreign_key="sos_alert.id")
+    joined: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    drill: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    muted: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    pressed_at: datetime
+
+
+class SosPostEvent(Kept, table=True):
+    """What happened to a post: silences, mutes, tests, changed settings. Only added to."""
+
+    __tablename__ = "sos_post_event"
+    __table_args__ = (CheckConstraint("kind ~ '^[A-Z_]+$'", name="kind"),)
+
+    post_id: UUID = Field(foreign_key="sos_post.id", index=True)
+    scope_id: UUID
+    kind: str
+    at: datetime
+    principal: str | None = None
+    detail: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
 
 
 STORED_POSTS = """
@@ -102,15 +202,6 @@ set last_seen_at = greatest(state.last_seen_at, excluded.last_seen_at), scope_id
 returning post_id
 """
 """Says that a post lives, and holds its row until commit: presses of one post are taken one after the other."""
-
-READ_PRESSED_POST = """
-select sos_post.station_id, sos_post.scope_id, sos_post.zone_id, sos_post.latitude, sos_post.longitude,
-       state.last_press_id, state.last_press_alert_id, state.last_press_joined,
-       (select status from sos_alert where id = state.last_press_alert_id) as last_press_status
-from sos_post join sos_post_state state on state.post_id = sos_post.id
-where sos_post.id = $1
-"""
-"""A post, and what became of its last press."""
 
 REMEMBER_PRESS = """
 update sos_post_state set last_press_id = $2, last_press_alert_id = $3, last_press_joined = $4

@@ -94,6 +94,21 @@ order by late.created_at
 """  # noqa: S608 # our own expression
 """Marks what waits for too long and was not told of yet."""
 
+READ_SUPERVISORS = """
+select distinct officer.scope_id, reached.kind, reached.address
+from officer
+left join lateral (
+    select installation.kind, installation.address
+    from session
+    join device on device.id = session.device_id and device.revoked_at is null
+    join installation on installation.session_id = session.id and installation.retired_at is null
+    where session.officer_id = officer.id and session.revoked_at is null and session.expires_at > now()
+) reached on true
+where officer.station_id = $1 and officer.role = 'SUPERVISOR' and officer.active
+order by 1, 2, 3
+"""
+"""Where the supervisors of a station are reached, with the scope of the staff; without an address where by no push."""
+
 COUNT_KEPT = f"""
 select count(*) as kept, count(*) filter (where {OVERDUE}) as overdue,
        extract(epoch from now() - min(created_at))::float8 as oldest_seconds

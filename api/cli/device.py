@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from api.cli.exits import plainly, run
-from api.cli.session import note, out, reading, table, writing
+from api.cli.session import note, out, poke_staff, reading, table, writing
 
 
 def register(app: typer.Typer) -> None:
@@ -57,6 +57,7 @@ def revoke(
 
         async with writing() as connection:
             await revoke_device(connection, device)
+            await poke_staff(connection, device)
         note("The phone was revoked.")
 
     run(work())
@@ -82,6 +83,7 @@ def lost(
 
         async with writing() as connection:
             phone = await lose_device(connection, device, reason=reason)
+            await poke_staff(connection, device)
         if as_json:
             out(orjson.dumps(asdict(phone), default=str).decode())
             return

@@ -42,7 +42,7 @@ async def list_keys(statement: str, station: str | None, code: str) -> None:
     async with reading() as connection:
         row = await found(connection, statement, station, code)
         rows = await connection.fetch(STORED_DEVICE_KEYS, row["id"])
-    shown = ("id", "prefix", "created_at", "revoked_at")
+    shown = ("id", "kind", "action", "prefix", "created_at", "revoked_at")
     table(shown, [[row[column] for column in shown] for row in rows])
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from api.cli.exits import plainly, run
-from api.cli.session import note, out, reading, settings, table, writing
+from api.cli.session import note, out, poke_staff, reading, settings, table, writing
 from storage.vocabulary import OfficerRole
 
 Station = Annotated[
@@ -60,6 +60,7 @@ def add(
                 name_th=name_th or name,
                 scopes=[home] if whole else zones,
             )
+            await poke_staff(connection, officer)
         out(str(officer))
 
     run(work())
@@ -130,6 +131,7 @@ def revoke(badge: Badge, station: Station = None) -> None:
             officer = await find_officer(connection, await find_station(connection, station), badge)
             changed = await set_officer_active(connection, officer["id"], False)
             ended = await revoke_officer_sessions(connection, officer["id"])
+            await poke_staff(connection, officer["id"])
         note(
             f"Officer {badge} {'is taken off' if changed else 'was off already'}; {len(ended)} sessions ended."
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.exits import plainly, run
-from api.cli.session import note, out, reading, table, writing
+from api.cli.session import note, out, poke_station, reading, table, writing
 
 if TYPE_CHECKING:
     from patrol.imports.store import Imported
@@ -98,6 +98,8 @@ def import_zones(file: File, station: Station = None) -> None:
             if not parsed.errors:
                 note(f"Storing {len(parsed.zones)} zones …")
             done = await imports.import_zones(connection, home, parsed)
+            if done.added or done.changed:
+                await poke_station(connection, home, ["zones"])
         _tell(done)
 
     run(work())
@@ -150,6 +152,8 @@ def import_cameras(file: File, station: Station = None) -> None:
             if not parsed.errors:
                 note(f"Storing {len(parsed.cameras)} cameras …")
             done = await imports.import_cameras(connection, home, parsed)
+            if done.added or done.changed:
+                await poke_station(connection, home, ["cameras", "posts"])
         _tell(done)
 
     run(work())

@@ -84,6 +84,23 @@ async def writing() -> AsyncIterator[Any]:
         yield connection
 
 
+async def poke_staff(connection: Any, subject: Any) -> None:
+    """Tells phones at the commit that an officer has changed, or the officers of a session or phone."""
+    from api.live import poke_at_commit
+    from patrol.stations import staff_of
+
+    await poke_at_commit(connection, await staff_of(connection, subject), ["officers"])
+
+
+async def poke_station(connection: Any, station: Any, subjects: Sequence[str]) -> None:
+    """Tells the phones of a station at the commit that something of it, or of any of its zones, has changed."""
+    from api.live import poke_at_commit
+    from storage.stations import READ_ALL_SCOPES
+
+    rows = await connection.fetch(READ_ALL_SCOPES, station)
+    await poke_at_commit(connection, [row["id"] for row in rows], subjects)
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Shows rows as a table on a terminal, and as tab-separated lines to a program."""
     if not sys.stdout.isatty():

@@ -1,14 +1,15 @@
-"""The acts of the hour that are nobody's phone: a button is pressed, an officer is moved to another beat."""
+"""The acts of the hour that are nobody's phone: a button is pressed, a citizen calls, an officer is moved to another beat."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from api.demo.alarms import Alarm, Alarms
 from api.demo.cast import Cast
-from api.demo.hour import Beat
+from api.demo.hour import SUPERVISOR, Beat
 from mobile_contracts.reference import Refused
 
 ASSIGNED = """
@@ -43,7 +44,7 @@ class Acts:
         for badge in list(self.moved):
             await self._assign_back(badge)
 
-    async def _press(self, pole: int, times: int) -> None:
+    async def _press(self, pole: int, times: int, *, waits: bool = False) -> None:
         if pole >= len(self.cast.poles):
             return
         pressed, began = self.cast.poles[pole], time.monotonic()
@@ -52,10 +53,31 @@ class Acts:
         if alert is not None:
             alert_id, raised = alert
             presses = times if raised else None
-            self.alarms.raised(Alarm(alert_id, pressed.code, began, presses=presses))
+            self.alarms.raised(Alarm(alert_id, pressed.code, began, presses=presses, waits=waits))
         camera = self.cast.pole_cameras.get(pressed.id)
         if camera is not None:
             await camera.shoot()
+
+    async def _citizen(self) -> None:
+        """Somebody scans the code on the first pole. Only the control room can tell which alert it became."""
+        citizen, desk, began = self.cast.citizen, self.cast.control_room, time.monotonic()
+        if citizen is None:
+            return
+        self.say(f"a citizen scans the code on {citizen.name} and calls for help")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(citizen.call())
+            await citizen.told.wait()
+            for alert in (await desk.profiles[SUPERVISOR].ask("OpenAlerts"))["alerts"]["nodes"]:
+                if (alert["post"] or {}).get("id") == self.cast.poles[0].id:
+                    self._called(alert["id"], began)
+
+    def _called(self, alert_id: str, began: float) -> None:
+        """A citizen's call joins what the button has raised, where that is not over yet."""
+        alarm = self.alarms.by_id.get(alert_id)
+        if alarm is None:
+            self.alarms.raised(Alarm(alert_id, "a citizen", began, presses=None))
+        elif alarm.presses is not None:
+            alarm.presses += 1
 
     async def _reassign(self, badge: str) -> None:
         """An officer keeps only one of his zones; the others leave his phone."""

@@ -7,13 +7,20 @@ from dataclasses import dataclass, field
 
 from api.demo.phone import Phone
 from api.fake_firebase import Arrival, FakeFirebase
-from mobile_contracts.reference import Mutation
+from mobile_contracts.reference import Account, Mutation
+
+ANSWERS = ("answerAlert", "respondToAlert", "closeAlert")
 
 
 @dataclass
 class Alarm:
     """One call for help. Times are `time.monotonic()`; `offline` when it was raised without signal;
-    `presses` is unknown where a call was open before."""
+    `presses` is unknown where a call was open before.
+
+    `mistake` is the raiser of a call that nobody needs: it is called off, with a second person. A `silent` one makes no
+    sound anywhere. A call that `waits` is answered by whom the supervisor sends.
+    `sent` is his badge. An `unsaid` one was closed by an older app, which cannot say how it ended: the supervisor does.
+    """
 
     id: str
     by: str
@@ -25,7 +32,36 @@ class Alarm:
     accepted: int = 0
     acknowledged_at: float | None = None
     acknowledged_by: str = ""
+    mistake: Account | None = None
+    silent: bool = False
+    waits: bool = False
+    sent: str = ""
+    unsaid: bool = False
     closed: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more has to be done about it: it has ended, and somebody said how."""
+        return self.closed and not self.unsaid
+
+    @property
+    def how(self) -> str:
+        """What was special about raising it, in words."""
+        if self.mistake is not None:
+            return "by mistake"
+        return "raised without signal" if self.offline else "silent" if self.silent else ""
+
+    @property
+    def state(self) -> str:
+        """What has become of it, in words."""
+        if self.closed:
+            return "closed" if self.mistake is None else "called off"
+        return "OPEN" if self.acknowledged_at is None else "answered"
+
+    @property
+    def ends(self) -> str:
+        """The status that it has to end in."""
+        return "CANCELLED" if self.mistake is not None else "CLOSED"
 
     def after(self, at: float | None) -> str:
         """How long after it was raised, in words."""
@@ -34,9 +70,13 @@ class Alarm:
 
 @dataclass
 class Alarms:
-    """All calls for help of the hour, in the order in which they were raised."""
+    """All calls for help of the hour, in the order in which they were raised.
+
+    `pushes` holds to which address the demo's own Firebase took each call, and whether it was marked as silent.
+    """
 
     by_id: dict[str, Alarm] = field(default_factory=dict)
+    pushes: dict[str, list[tuple[str, bool]]] = field(default_factory=dict)
     _accepts: dict[str, list[float]] = field(default_factory=dict)
 
     def raised(self, alarm: Alarm) -> None:
@@ -65,11 +105,12 @@ class Alarms:
                 answered = self.by_id.get(answer.row_id)
                 if answered is None:
                     continue
-                status = answer.change["answerAlert"]["status"]
+                kind, status = answer.kind, answer.change[answer.kind].get("status")
                 if status == "ACKNOWLEDGED" and answered.acknowledged_at is None:
                     answered.acknowledged_at, answered.acknowledged_by = now, badge
                     fresh.append(answered)
-                answered.closed = answered.closed or status == "CLOSED"
+                if not answered.closed and (kind == "closeAlert" or status == "CLOSED"):
+                    answered.closed, answered.unsaid = True, status == "CLOSED"
         return fresh
 
 
@@ -79,7 +120,7 @@ def _answers(phone: Phone) -> list[tuple[str, Mutation]]:
         (badge, one)
         for badge, profile in phone.profiles.items()
         for one in profile.outbox.held("SOS")
-        if one.kind == "answerAlert" and one.outcome == "APPLIED"
+        if one.kind in ANSWERS and one.outcome == "APPLIED"
     ]
 
 
@@ -98,7 +139,10 @@ class Delivery:
         fresh, self.taken = arrivals[self.taken :], len(arrivals)
         for arrival in fresh:
             if arrival.answer.status == 200:
-                alarms.accepted(arrival.data.get("alertId", ""), arrival.at)
+                if arrival.data["kind"] == "SOS":
+                    alert, silent = arrival.data["alertId"], arrival.data.get("silent") == "true"
+                    alarms.accepted(alert, arrival.at)
+                    alarms.pushes.setdefault(alert, []).append((arrival.address, silent))
                 self.waiting.append(arrival)
         kept = []
         for arrival in self.waiting:

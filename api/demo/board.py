@@ -118,11 +118,14 @@ class Board:
         name, lines = self.scene.cast.name_of, []
         for alarm in self.scene.alarms.by_id.values():
             push = f"accepted by Firebase after {alarm.after(alarm.accepted_at)} ({alarm.accepted} phones)"
-            who = name(alarm.acknowledged_by) if alarm.acknowledged_by else "nobody"
+            answered = (
+                f"answered by {name(alarm.acknowledged_by)} after {alarm.after(alarm.acknowledged_at)}"
+                if alarm.acknowledged_by
+                else f"answered by nobody, {alarm.state}"
+            )
             lines.append(
-                f"SOS by {alarm.by}{' (raised without signal)' if alarm.offline else ''}: "
-                f"{push if alarm.accepted else 'no push'}, heard after {alarm.after(alarm.heard_at)}, "
-                f"answered by {who} after {alarm.after(alarm.acknowledged_at)}"
+                f"SOS by {alarm.by}{f' ({alarm.how})' if alarm.how else ''}: "
+                f"{push if alarm.accepted else 'no push'}, heard after {alarm.after(alarm.heard_at)}, {answered}"
             )
         return lines
 
@@ -160,12 +163,12 @@ class Board:
         return [
             (
                 alarm.by,
-                "without signal" if alarm.offline else "at once",
+                alarm.how or "at once",
                 alarm.after(alarm.accepted_at),
                 str(alarm.accepted),
                 alarm.after(alarm.heard_at),
                 alarm.after(alarm.acknowledged_at),
-                "closed" if alarm.closed else ("answered" if alarm.acknowledged_at else "OPEN"),
+                alarm.state,
             )
             for alarm in self.scene.alarms.by_id.values()
         ]

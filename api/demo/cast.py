@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from api.demo.citizen import Citizen
 from api.demo.device import Camera, Frame, Pole
 from api.demo.hour import crews
 from api.demo.line import WeakLine
@@ -26,6 +27,8 @@ from patrol import mae_sot
 from patrol.images import draw_frame
 from storage.vocabulary import CameraKind
 
+HelpCode = Callable[[str], Awaitable[str]]
+
 BUDDHIST_YEARS = 543
 POLLS = ("MST-CITY", "MST-VOLUNTEERS", "MST-RADIO")
 """The partners that also poll during the hour: all detail, coarse and late, and one without cameras."""
@@ -33,16 +36,18 @@ POLLS = ("MST-CITY", "MST-VOLUNTEERS", "MST-RADIO")
 
 @dataclass
 class Cast:
-    """Who is there. `places` is what the administrator knew before the hour."""
+    """Who is there. `places` is what the administrator knew before the hour; `client` is for those who have no phone."""
 
     address: str
     office: Office
     places: Places
+    client: httpx.AsyncClient
     phones: list[Phone] = field(default_factory=list)
     cameras: list[Camera] = field(default_factory=list)
     poles: list[Pole] = field(default_factory=list)
     pole_cameras: dict[str, Camera] = field(default_factory=dict)
     partners: list[Partner] = field(default_factory=list)
+    citizen: Citizen | None = None
 
     @property
     def control_room(self) -> Phone:
@@ -61,8 +66,13 @@ class Cast:
 
 
 @asynccontextmanager
-async def cast(address: str, office: Office, options: Options) -> AsyncIterator[Cast]:
+async def cast(
+    address: str, office: Office, options: Options, help_code: HelpCode | None
+) -> AsyncIterator[Cast]:
     """Hands out codes and keys, and signs everybody in.
+
+    Args:
+        help_code: makes the text of the code that hangs on a pole, given its id; None where only the database's owner can.
 
     Raises:
         NotTheDemo: the installation is not the demonstration's alone.
@@ -70,13 +80,16 @@ async def cast(address: str, office: Office, options: Options) -> AsyncIterator[
         Refused: a credential was not given, or is not taken.
     """
     async with AsyncExitStack() as stack:
-        people = Cast(address, office, await office.places())
-        stack.push_async_callback(_close_lines, people)
         client = await stack.enter_async_context(
             httpx.AsyncClient(base_url=address, timeout=30, trust_env=False)
         )
+        people = Cast(address, office, await office.places(), client)
+        stack.push_async_callback(_close_lines, people)
         await _devices(people, client, options)
         await _partners(people, client)
+        if help_code is not None and people.poles:
+            pole = people.poles[0]
+            people.citizen = Citizen(client, f"/help/{await help_code(pole.id)}", pole.name)
         for number, badges in enumerate(crews(options.phones)):
             people.phones.append(_phone(people, number, options))
             for badge in badges:
@@ -96,6 +109,8 @@ def _phone(people: Cast, number: int, options: Options) -> Phone:
     if number == 2:
         # A phone that is set to the Thai calendar; its records must not be lost for it.
         phone.years_ahead = BUDDHIST_YEARS
+    # One app is of an earlier release, and nobody may notice.
+    phone.older = number == 3
     station = mae_sot.STATION
     phone.go_on_duty(station.latitude + number * 0.0002, station.longitude - number * 0.0003)
     return phone

@@ -6,37 +6,27 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from api.demo.alarms import Alarms
 from api.demo.cast import Cast
 from api.demo.finding import Finding, same
 from api.demo.phone import Phone
 from mobile_contracts.reference import LANES, Account, Mutation, Row
 from mobile_contracts.reference.outbox import BATCH, REFUSED
 
+REPEATS = 3
 KEPT = ("APPLIED", "MERGED")
 QUARANTINE = "mutationId code lane sequence payload officer { badge }"
 
 
-async def check_records(cast: Cast, alarms: Alarms, *, push_on: bool) -> list[Finding]:
-    """Compares outboxes with what the administrator sees. Without push only open apps hear a call."""
-    # Somebody may answer an open app before the first push goes out; then nobody needs to be called.
-    silent = {"ANSWERED"}
-    if not push_on:
-        silent.add("PUSH_OFF")
-    if len(cast.phones) == 1:
-        silent.add("NOBODY")
+async def check_records(cast: Cast) -> list[Finding]:
+    """Compares outboxes with what the administrator sees."""
     device_of = "id device { id } reporter { badge }"
     incidents = await cast.office.every("incidents", device_of)
-    alerts = await cast.office.every(
-        "alerts",
-        "id status presses acknowledgedAt steps { outcome } recipients { outcome }",
-    )
+    alerts = await cast.office.every("alerts", "id")
     return [
         _answered(cast),
         _once(cast, incidents, alerts),
         await _repeated(cast),
         await _refused(cast),
-        _calls(alarms, alerts, silent),
     ]
 
 
@@ -80,16 +70,23 @@ def _once(cast: Cast, incidents: list[Row], alerts: list[Row]) -> Finding:
 
 
 async def _repeated(cast: Cast) -> Finding:
-    """Every outbox is offered again, whole: each number must get its first answer, and nothing may change."""
+    """Every outbox is offered again, whole: each number must get its first answer, and nothing may change.
+
+    A step of a chain may come to its end meanwhile, by itself and once; what repeating changes it changes each time.
+    """
     finding = Finding("repeating everything changes nothing", "changes")
     for phone in cast.phones:
         for profile in phone.profiles.values():
             await profile.sync()
-            for lane in LANES:
-                queue = profile.outbox.held(lane)
-                for start in range(0, len(queue), BATCH):
-                    await _repeat(finding, phone, profile, lane, queue[start : start + BATCH])
-            news = await profile.sync()
+            for _ in range(REPEATS):
+                for lane in LANES:
+                    queue = profile.outbox.held(lane)
+                    for start in range(0, len(queue), BATCH):
+                        batch = queue[start : start + BATCH]
+                        await _repeat(finding, phone, profile, lane, batch)
+                news = await profile.sync()
+                if not news:
+                    break
             finding.expect(
                 not profile.outbox.unseen(),
                 f"{phone.name}, {profile.badge}: the pull does not tell that everything was applied",
@@ -149,29 +146,3 @@ def _is_whole(row: dict[str, Any], profile: Account, mutation: Mutation) -> bool
 def _camel(name: str) -> str:
     head, *tail = name.split("_")
     return head + "".join(word.capitalize() for word in tail)
-
-
-def _calls(alarms: Alarms, alerts: list[Row], silent: set[str]) -> Finding:
-    """Every call for help was stored once, was counted right, reached somebody and was answered by a person."""
-    finding = Finding("every SOS reached a person", "calls")
-    stored: dict[str, list[Row]] = {}
-    for row in alerts:
-        stored.setdefault(row["id"], []).append(row)
-    for alarm in alarms.by_id.values():
-        rows = stored.get(alarm.id, [])
-        finding.expect(len(rows) == 1, f"the call of {alarm.by} is stored {len(rows)} times")
-        for row in rows:
-            finding.expect(
-                row["status"] == "CLOSED" and row["acknowledgedAt"] is not None,
-                f"the call of {alarm.by} is {row['status']}",
-            )
-            finding.expect(
-                alarm.presses is None or row["presses"] == alarm.presses,
-                f"the call of {alarm.by} counts {row['presses']} presses, not {alarm.presses}",
-            )
-            accepted = any(one["outcome"] == "ACCEPTED" for one in row["recipients"])
-            ended = {one["outcome"] for one in row["steps"]}
-            finding.expect(
-                accepted or not ended.isdisjoint(silent), f"no phone was called for {alarm.by}"
-            )
-    return finding

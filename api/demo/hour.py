@@ -1,7 +1,7 @@
 """The plan of a patrol hour: who does what in which minute, the same for the same seed.
 
 Chance decides where and when an officer reports and loses his signal. What the demo wants to show happens in every hour:
-an SOS with signal and one without, poles, two officers who change the same field, a report that must be refused, an
+an SOS with signal, one without, a silent one and one by mistake, poles, a citizen, two officers who change the same field, a report that must be refused, an
 incident that moves to another zone, and an officer who is moved to another beat and back.
 """
 
@@ -91,7 +91,10 @@ def _shown(phones: int) -> list[Beat]:
     first, second, last = 0, min(1, phones - 1), phones - 1
     return [
         Beat(8, verb="press", more={"pole": 0, "times": 3}),
+        # Silent while nobody is without signal: two have none from 9 to 22 and from 40 on.
+        Beat(25.5, min(4, last), "sos", {"silent": True}),
         Beat(27, second, "sos"),
+        Beat(27.1, second, "film"),
         *_without_signal(last, 33, 38),
         Beat(34.5, last, "sos"),
         Beat(20, second, "foreign_report"),
@@ -100,8 +103,11 @@ def _shown(phones: int) -> list[Beat]:
         Beat(31, first, "move_incident"),
         Beat(36, verb="reassign", more={"badge": PATROLS[2]}),
         Beat(46, verb="assign_back", more={"badge": PATROLS[2]}),
-        Beat(47, verb="press", more={"pole": 1, "times": 1}),
+        Beat(42, verb="citizen"),
+        Beat(47, verb="press", more={"pole": 1, "times": 1, "waits": True}),
         Beat(50, first, "move_incident"),
+        # Whoever is alone has nobody who could agree that it was a mistake.
+        *([Beat(53, second, "sos", {"mistake": True})] if phones > 1 else []),
     ]
 
 

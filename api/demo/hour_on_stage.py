@@ -40,7 +40,7 @@ async def play(options: Options, found: Stage, board: Board) -> bool:
 
 
 async def _play(options: Options, found: Stage, board: Board, office: Office) -> bool:
-    async with cast(found.address, office, options) as people:
+    async with cast(found.address, office, options, found.help_code) as people:
         board.note(
             f"{len(people.phones)} phones, {len(people.cameras)} cameras, {len(people.poles)} SOS poles and "
             f"{len(people.partners)} partners are signed in at {found.address}."
@@ -58,6 +58,6 @@ async def _play(options: Options, found: Stage, board: Board, office: Office) ->
             board.note(line)
         if options.break_agreement:
             board.note(lose_a_row(people))
-        findings = await verdict(people, scene.alarms)
+        findings = await verdict(people, scene.alarms, scene.recordings)
         tell(board.console, findings)
         return all(one.agrees for one in findings)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 from uuid import uuid4
 
 from api.demo.alarms import Alarm, Alarms
+from api.demo.answering import at_the_call
 from api.demo.cast import Cast
 from api.demo.hour import Beat
-from api.demo.options import MINUTES
 from api.demo.phone import Phone
 from mobile_contracts.reference import Row
 from patrol import mae_sot
@@ -20,9 +20,6 @@ from patrol.transitions import INCIDENT_STEPS
 from storage.vocabulary import IncidentSeverity, IncidentStatus
 
 Say = Callable[[str], None]
-
-PATIENCE = 10.0
-"""Minutes after the hour in which who answered a call may close it himself."""
 
 
 class NothingThere(Exception):
@@ -37,8 +34,6 @@ class Patrolling:
     alarms: Alarms
     say: Say
     seed: int
-    _answered: set[tuple[str, str, str]] = field(default_factory=set)
-    _due: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._rng = {
@@ -154,41 +149,15 @@ class Patrolling:
 
     # Calls for help
 
-    def _sos(self, phone: Phone) -> None:
-        station = mae_sot.STATION
-        raised = phone.raise_alert(
-            latitude=station.latitude + 0.0003, longitude=station.longitude + 0.0002, accuracyM=8.0
-        )
-        name = self.cast.name_of(phone.in_hand)
-        offline = not phone.line.online
-        self.alarms.raised(Alarm(raised.row_id, name, time.monotonic(), offline))
-        self.say(f"SOS by {name}{', who has no signal' if offline else ''}")
-
-    def answer(self, phone: Phone, minute: float) -> None:
-        """Whoever holds the phone answers the calls that it shows, after a while to think and to arrive."""
-        if not phone.line.online:
-            return
-        late = minute > MINUTES + PATIENCE and phone is self.cast.control_room
-        for alert_id, step in list(self._steps(phone, closes_all=late)):
-            key = (phone.in_hand, alert_id, step)
-            pause = (0.5, 2.5) if step == "ACKNOWLEDGED" else (3.0, 8.0)
-            due = self._due.setdefault(key, minute + self._rng[phone.name].uniform(*pause))
-            if minute >= due and key not in self._answered:
-                self._answered.add(key)
-                phone.answer_alert(alert_id, step)
-
-    def _steps(self, phone: Phone, *, closes_all: bool) -> Iterator[tuple[str, str]]:
-        """The calls of this hour that the officer in hand could answer or close now.
-
-        A responder whose shared phone was taken over cannot close his call; after the hour the control room does.
-        """
-        me = phone.officer.officer["id"]
-        for alert_id, alert in phone.officer.copy.rows("alerts").items():
-            if alert_id not in self.alarms.by_id:
-                continue
-            if alert["status"] == "OPEN" and alert["officerId"] != me:
-                yield alert_id, "ACKNOWLEDGED"
-            elif alert["status"] == "ACKNOWLEDGED" and (
-                closes_all or alert["acknowledgedBy"] == me
-            ):
-                yield alert_id, "CLOSED"
+    def _sos(self, phone: Phone, *, silent: bool = False, mistake: bool = False) -> None:
+        where = at_the_call()
+        raised = phone.raise_alert(**where, accuracyM=8.0, **({"silent": True} if silent else {}))
+        name, offline = self.cast.name_of(phone.in_hand), not phone.line.online
+        alarm = Alarm(raised.row_id, name, time.monotonic(), offline, silent=silent)
+        if mistake:
+            alarm.mistake = phone.officer
+        self.alarms.raised(alarm)
+        how = ", who has no signal" if offline else ", who must not be noticed" if silent else ""
+        self.say(f"SOS by {name}{how}{', by mistake' if mistake else ''}")
+        if not mistake and not silent:
+            phone.tell_position(raised.row_id, **where)

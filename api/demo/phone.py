@@ -28,13 +28,18 @@ LONGEST_PAUSE = 2.0
 
 @dataclass
 class Phone:
-    """A device with its officers. `poll_seconds`: a poke may be lost, so the phone also pulls without one."""
+    """A device with its officers.
+
+    `poll_seconds`: a poke may be lost, so the phone also pulls without one. `older`: its app is of a release that knows
+    `answerAlert` only, which stays accepted for ever.
+    """
 
     name: str
     address: str
     line: WeakLine
     poll_seconds: float = 5.0
     years_ahead: int = 0
+    older: bool = False
     clock_off: timedelta = timedelta(0)
     profiles: dict[str, Account] = field(default_factory=dict)
     in_hand: str = ""
@@ -42,6 +47,7 @@ class Phone:
     told_of: str = ""
     pokes: int = 0
     alarmed: set[str] = field(default_factory=set)
+    tests: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     switched: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,8 +110,21 @@ class Phone:
         return self._record({"raiseAlert": alert})
 
     def answer_alert(self, alert: str, status: str) -> Mutation:
-        """Answers a call for help."""
+        """Answers a call for help as apps of the first release do; any release calls one off by it."""
         return self._record({"answerAlert": {"id": alert, "status": status}})
+
+    def respond(self, alert: str, status: str) -> Mutation:
+        """Says that he has heard a call for help, sets out, or is there."""
+        return self._record({"respondToAlert": {"id": alert, "status": status}})
+
+    def close_alert(self, alert: str, resolution: str) -> Mutation:
+        """Ends a call for help, and says how it ended."""
+        return self._record({"closeAlert": {"id": alert, "resolution": resolution}})
+
+    def tell_position(self, alert: str, latitude: float, longitude: float) -> Mutation:
+        """Where the officer is while he calls for help, or goes to somebody who does."""
+        points = [[self.clock(), round(latitude, 6), round(longitude, 6), 8.0]]
+        return self._record({"reportPositions": {"alertId": alert, "points": points}})
 
     def _record(self, change: dict[str, Any]) -> Mutation:
         mutation = self.app.record(change)
@@ -118,7 +137,14 @@ class Phone:
         return f"{at.year + self.years_ahead:04}{at.isoformat()[4:]}"
 
     def push_arrived(self, data: dict[str, str]) -> None:
-        """The app was woken by Firebase."""
+        """The app was woken by Firebase: it tells that the call has come and is shown, which answers nothing."""
+        if data["kind"] == "TEST":
+            self.tests.append(data["testId"])
+        elif data["kind"] == "SOS" and self.told_of == self.in_hand and not self.older:
+            # Not when another officer has taken the phone meanwhile: the call was for the one before him.
+            for state in ("RECEIVED", "DISPLAYED"):
+                call = {"id": data["alertId"], "stepId": data["stepId"], "state": state}
+                self._record({"reportCall": call})
         self._hear({"alertIds": [data["alertId"]] if "alertId" in data else []})
 
     def _hear(self, change: dict[str, Any]) -> None:
@@ -142,6 +168,7 @@ class Phone:
         """
         if self.position is not None and self.told_of != self.in_hand:
             await self._tell_of(self.officer)
+        await self._tell_of_tests()
         return await self.app.sync()
 
     async def _tell_of(self, profile: Account) -> None:
@@ -149,6 +176,13 @@ class Phone:
         await profile.ask("SetPushAddress", address={"fid": self.push_address})
         await profile.ask("GoOnDuty", fix=self.position)
         self.told_of = profile.badge
+
+    async def _tell_of_tests(self) -> None:
+        """An answered test push says that an SOS would be heard here; nobody waits for a phone that would not ring."""
+        while self.tests:
+            state = {"testId": self.tests[0], "notificationsAllowed": True, "silent": False}
+            await self.officer.ask("ReportReachability", phone=state | {"batteryExempt": True})
+            del self.tests[0]
 
     async def _keep_synced(self) -> None:
         pause = FIRST_PAUSE

@@ -12,13 +12,16 @@ from random import Random
 
 from api.demo.acts import Acts
 from api.demo.alarms import Alarms, Delivery
+from api.demo.answering import Answering
 from api.demo.cast import Cast
 from api.demo.control_room import ControlRoom
 from api.demo.device import Camera
-from api.demo.hour import Beat, plan
+from api.demo.hour import SUPERVISOR, Beat, plan
 from api.demo.options import MINUTES, Options
 from api.demo.partner import Partner
 from api.demo.patrolling import NothingThere, Patrolling
+from api.demo.phone import Phone
+from api.demo.recording import Recording
 from api.fake_firebase import FakeFirebase
 
 TICK = 0.05
@@ -40,12 +43,14 @@ class Scene:
     shown: Callable[[], None]
     firebase: FakeFirebase | None = None
     alarms: Alarms = field(default_factory=Alarms)
+    recordings: list[Recording] = field(default_factory=list)
     minute: float = 0.0
 
     def __post_init__(self) -> None:
-        self.screen = ControlRoom(self.cast.control_room, self.alarms, self.firebase is None)
+        self.screen = ControlRoom(self.cast, self.alarms, self.firebase is None, self._tell)
         self._acts = Acts(self.cast, self.alarms, self._tell)
         self._officers = Patrolling(self.cast, self.alarms, self._tell, self.options.seed)
+        self._answers = Answering(self.cast, self.alarms, self._tell, self.options.seed)
         self._delivery: Delivery | None = None
         if self.firebase is not None:
             by_address = {phone.push_address: phone for phone in self.cast.phones}
@@ -92,6 +97,9 @@ class Scene:
             due = [beat for beat in beats if beat.minute <= self.minute]
             beats = [beat for beat in beats if beat.minute > self.minute]
             for beat in due:
+                if beat.verb == "film":
+                    self._record(self.cast.phones[beat.phone])
+                    continue
                 if beat.phone < 0:
                     self._finite.append(asyncio.create_task(self._acts.play(beat)))
                     continue
@@ -105,7 +113,8 @@ class Scene:
         if self._delivery is not None:
             self._delivery.carry(self.alarms)
         for phone in self.cast.phones:
-            self._officers.answer(phone, self.minute)
+            self._answers.play(phone, self.minute)
+        self._answers.call_off()
         for alarm in self.alarms.look(self.cast.phones):
             who = self.cast.name_of(alarm.acknowledged_by)
             self._tell(f"{who} answers {alarm.by} after {alarm.after(alarm.acknowledged_at)}")
@@ -134,11 +143,20 @@ class Scene:
         return (
             not any(profile.outbox.waiting() for profile in profiles)
             and all(task.done() for task in self._finite)
-            and all(alarm.closed for alarm in self.alarms.by_id.values())
+            and all(alarm.over for alarm in self.alarms.by_id.values())
         )
 
     def _tell(self, text: str) -> None:
         self.say(self.minute, text)
+
+    def _record(self, phone: Phone) -> None:
+        """The phone of the last call for help records it."""
+        *_, alarm = self.alarms.by_id.values()
+        desk = self.cast.control_room.profiles[SUPERVISOR]
+        recording = Recording(phone, desk, alarm.id, self.cast.client)
+        self.recordings.append(recording)
+        self._finite.append(asyncio.create_task(recording.run()))
+        self._tell(f"{phone.name} records it, and the control room watches")
 
     async def _film(self, number: int, camera: Camera) -> None:
         rng = Random(f"{self.options.seed}/film/{number}")  # noqa: S311  # a rhythm, not a secret

@@ -12,12 +12,13 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
+from uuid import UUID
 
 from api.children import answers_ready
 from api.cli.session import database, operator
@@ -27,6 +28,7 @@ from api.machine import published_address
 from api.settings import Settings, SettingsWrong
 from storage.embedded.processes import ChildProcess
 from storage.embedded.s3_doors import write_private
+from storage.principal import Role
 
 START_SECONDS = 120.0
 POLL_SECONDS = 0.05
@@ -36,12 +38,14 @@ _STOP = ((signal.SIGTERM, 45.0), (signal.SIGKILL, 5.0))
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the demo plays. `firebase` is None where the server's push is not ours."""
+    """Where the demo plays. `firebase` is None where the server's push is not ours, `help_code` where its database is not
+    at hand: it makes the text of the code that hangs on a pole."""
 
     address: str
     token: str
     own: bool
     firebase: FakeFirebase | None = None
+    help_code: Callable[[str], Awaitable[str]] | None = None
 
 
 @asynccontextmanager
@@ -59,7 +63,8 @@ async def stage(
     running = options.url or published_address(settings)
     if running is not None and await asyncio.to_thread(answers_ready, running):
         note(f"Playing on the server at {running}. The demonstration's records stay there.")
-        yield Stage(running, options.token or await _token(settings), own=False)
+        at_hand = None if options.token else _help_codes(settings)
+        yield Stage(running, options.token or await _token(settings), own=False, help_code=at_hand)
     elif options.url is not None:
         raise SettingsWrong(f"No server is ready at {options.url}.")
     else:
@@ -74,6 +79,21 @@ async def _token(settings: Settings) -> str:
     async with database(settings) as opened, opened.write(operator()) as connection:
         until = datetime.now(UTC) + TOKEN_TIME
         return (await issue_admin_token(connection, "demo", expires_at=until)).secret
+
+
+def _help_codes(settings: Settings) -> Callable[[str], Awaitable[str]]:
+    """What `patrol post qr` prints."""
+
+    async def code(post_id: str) -> str:
+        from api.help_codes import help_code
+
+        async with (
+            database(settings) as opened,
+            opened.write(operator(), Role.SYSTEM) as connection,
+        ):
+            return await help_code(connection, settings, UUID(post_id))
+
+    return code
 
 
 @asynccontextmanager
@@ -104,7 +124,13 @@ async def _own(
         # What the hour needs takes seconds to import, and the server takes seconds to start.
         await asyncio.to_thread(import_module, "api.demo.hour_on_stage")
         await _ready(child, address)
-        yield Stage(address, await _token(settings), own=True, firebase=firebase)
+        yield Stage(
+            address,
+            await _token(settings),
+            own=True,
+            firebase=firebase,
+            help_code=_help_codes(settings),
+        )
         note("Stopping it …")
 
 

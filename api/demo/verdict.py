@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 import httpx
@@ -10,23 +11,28 @@ from rich.table import Table
 
 from api.demo.alarms import Alarms
 from api.demo.cast import Cast
+from api.demo.check_calls import check_calls
 from api.demo.check_copies import check_copies
 from api.demo.check_partners import check_partners
 from api.demo.check_pictures import check_pictures
+from api.demo.check_recordings import check_recordings
 from api.demo.check_records import check_records
 from api.demo.finding import SHOWN, Finding
 from api.demo.line import WeakLine
 from api.demo.phone import Phone
+from api.demo.recording import Recording
 
 
-async def verdict(cast: Cast, alarms: Alarms) -> list[Finding]:
+async def verdict(cast: Cast, alarms: Alarms, recordings: Sequence[Recording]) -> list[Finding]:
     """Compares phones, partners, cameras and the server; changes nothing."""
     push_on = await _push_is_on(cast.address)
     newcomer = await _newcomer(cast)
     try:
         return [
             _troubles(cast),
-            *await check_records(cast, alarms, push_on=push_on),
+            *await check_records(cast),
+            *await check_calls(cast, alarms, push_on=push_on),
+            *await check_recordings(cast, recordings),
             *await check_copies(cast, newcomer),
             *await check_pictures(cast),
             *await check_partners(cast),

@@ -16,8 +16,9 @@ The SDK tries 500 and 503 again four times (after 0, 1, 2 and 4 s) and offers no
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,6 +44,16 @@ WINDOW = 10
 
 BATCH = 500
 """Addresses that share one time limit, which is also what Firebase allows in one call."""
+
+HEAD_START = 8
+"""Turns of the loop that each of the first ten messages of a call for help has before the next is begun: after so many it
+is on the wire. Begun together, the nearest is sent only when all ten are prepared, five milliseconds of work later."""
+
+WAY_SECONDS = 1.0
+"""How long ordinary pushes leave the way free for a call that is about to be sent."""
+
+ORDINARY_WINDOW = 2
+"""Messages of all ordinary pushes that are under way at once: what an SOS may find in front of it."""
 
 TRIAL_ADDRESS = "patrol-trial"
 """Nobody's installation: Firebase judges a message to it and sends nothing."""
@@ -86,6 +97,13 @@ class FirebaseNotifier:
         self._app: firebase_admin.App | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._tried = False
+        # Only the push thread touches these.
+        self._calls = 0
+        self._no_calls = asyncio.Event()
+        self._no_calls.set()
+        self._ordinary = asyncio.Semaphore(ORDINARY_WINDOW)
+        # Written by whoever announces a call, read by the push thread.
+        self._way_until = 0.0
         self._thread = LoopThread("push", last=self._delete_app)
 
     async def warm(self) -> str | None:
@@ -101,6 +119,11 @@ class FirebaseNotifier:
         """The same with the trial message every time, for `patrol check`."""
         return await self._ask(self._check())
 
+    def make_way(self) -> None:
+        """Says that a call for help is about to be sent: ordinary pushes begin no message for a second, because what they
+        do in this process delays the choosing of whom to call."""
+        self._way_until = time.monotonic() + WAY_SECONDS
+
     async def send(
         self, notification: Notification, addresses: Sequence[PushAddress]
     ) -> list[Delivery]:
@@ -109,11 +132,15 @@ class FirebaseNotifier:
         Addresses are started in order, ten under way at once, so nobody overtakes more than nine. One that has no
         answer after a tenth of the time limit gives its place up (but is still waited for), so that a slow phone
         does not hold back the officers behind it.
+
+        Whatever is no SOS waits while one is being sent, and has few messages under way at any time.
         """
         write = writer(notification)
         deliveries: list[Delivery] = []
         for start in range(0, len(addresses), BATCH):
-            deliveries += await self._send_batch(write, addresses[start : start + BATCH])
+            deliveries += await self._send_batch(
+                write, addresses[start : start + BATCH], first=notification.goes_first
+            )
         outcomes = Counter(each.reason or each.outcome.value for each in deliveries)
         _log.info(
             "push.sent", kind=notification.kind, drill=notification.drill, outcomes=dict(outcomes)
@@ -126,10 +153,16 @@ class FirebaseNotifier:
             _log.warning("push.close_timed_out")
 
     async def _send_batch(
-        self, write: Callable[[PushAddress], messaging.Message], addresses: Sequence[PushAddress]
+        self,
+        write: Callable[[PushAddress], messaging.Message],
+        addresses: Sequence[PushAddress],
+        *,
+        first: bool,
     ) -> list[Delivery]:
         known: list[Delivery | None] = [None] * len(addresses)
-        work = asyncio.wrap_future(self._thread.submit(self._fill(write, addresses, known)))
+        work = asyncio.wrap_future(
+            self._thread.submit(self._in_turn(first, self._fill(write, addresses, known, first)))
+        )
         try:
             # The thread keeps to its own limits unless it is blocked; then what it has written so far counts.
             async with asyncio.timeout(2.5 * self._timeout + 1):
@@ -143,26 +176,48 @@ class FirebaseNotifier:
 
     # ---- from here on everything runs in the push thread ----
 
+    async def _in_turn(self, first: bool, work: Coroutine[Any, Any, None]) -> None:
+        """Holds ordinary pushes back for as long as a call for help is being sent."""
+        if not first:
+            await work
+            return
+        self._calls += 1
+        self._no_calls.clear()
+        try:
+            await work
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._no_calls.set()
+
     async def _fill(
         self,
         write: Callable[[PushAddress], messaging.Message],
         addresses: Sequence[PushAddress],
         known: list[Delivery | None],
+        first: bool,
     ) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + 2 * self._timeout
         if (problem := await self._token(wait_for_ageing=False)) is not None:
             known[:] = [_delivery(address, problem) for address in addresses]
             return
-        places = asyncio.Semaphore(self._window)
+        places = asyncio.Semaphore(self._window) if first else self._ordinary
         tasks: list[asyncio.Task[None]] = []
         try:
             async with asyncio.timeout_at(deadline):
                 for index, address in enumerate(addresses):
                     await places.acquire()
+                    while not first and (wait := self._has_to_wait()):
+                        places.release()  # whoever waits does not keep others of his kind from waiting
+                        await wait
+                        await places.acquire()
                     task = asyncio.create_task(self._fill_one(write, address, known, index))
                     _give_up_place(task, places, after=self._timeout / 10)
                     tasks.append(task)
+                    if first and index < WINDOW:
+                        for _ in range(HEAD_START):
+                            await asyncio.sleep(0)
                 await asyncio.gather(*tasks)
         except TimeoutError:
             for index in range(len(tasks), len(addresses)):
@@ -171,6 +226,13 @@ class FirebaseNotifier:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _has_to_wait(self) -> Coroutine[Any, Any, Any] | None:
+        """What an ordinary push waits for, if a call for help is being sent or about to be."""
+        if self._calls:
+            return self._no_calls.wait()
+        left = self._way_until - time.monotonic()
+        return asyncio.sleep(left) if left > 0 else None
 
     async def _fill_one(
         self,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from firebase_admin import messaging
 
@@ -24,17 +25,28 @@ def data_of(notification: Notification) -> dict[str, str]:
         "urgent": _flag(notification.urgent),
         "drill": _flag(notification.drill),
     }
+    if notification.silent:
+        data["silent"] = _flag(True)
     if notification.alert_id is not None:
         data["alertId"] = str(notification.alert_id)
     if notification.step_id is not None:
         data["stepId"] = str(notification.step_id)
     if notification.severity is not None:
         data["severity"] = notification.severity
-    if notification.open_alert_ids:
-        listed = notification.open_alert_ids[:MOST_OPEN_ALERTS]
-        data["openAlertIds"] = ",".join(str(alert) for alert in listed)
-        data["openAlertCount"] = str(len(notification.open_alert_ids))
-    return data
+    if notification.notice_id is not None:
+        data["noticeId"] = str(notification.notice_id)
+    if notification.test_id is not None:
+        data["testId"] = str(notification.test_id)
+    return data | _open(notification.open_alert_ids)
+
+
+def _open(alerts: Sequence[UUID]) -> dict[str, str]:
+    if not alerts:
+        return {}
+    return {
+        "openAlertIds": ",".join(str(alert) for alert in alerts[:MOST_OPEN_ALERTS]),
+        "openAlertCount": str(len(alerts)),
+    }
 
 
 def writer(notification: Notification) -> Callable[[PushAddress], messaging.Message]:
@@ -57,7 +69,10 @@ def writer(notification: Notification) -> Callable[[PushAddress], messaging.Mess
     )
 
     def write(address: PushAddress) -> messaging.Message:
-        message = messaging.Message(data=data, android=android, apns=apns)
+        own = notification.open_for.get(address)
+        message = messaging.Message(
+            data=data if own is None else data | _open(own), android=android, apns=apns
+        )
         # Set afterwards because naming `token` in the constructor warns that it is deprecated, and silencing a
         # warning for a moment is not safe while other threads run.
         setattr(message, address.kind, address.value)
@@ -73,7 +88,7 @@ def _aps(notification: Notification) -> messaging.Aps:
     words = f"PUSH_{notification.kind}" + ("_DRILL" if notification.drill else "")
     return messaging.Aps(
         alert=messaging.ApsAlert(title_loc_key=f"{words}_TITLE", loc_key=f"{words}_BODY"),
-        sound="default",
+        sound=None if notification.silent else "default",
         category=notification.kind,
         mutable_content=True,
         custom_data={"interruption-level": "time-sensitive"},

@@ -22,6 +22,9 @@ class SilentNotifier:
         now = datetime.now(UTC)
         return [Delivery(address, Outcome.FAILED, now, PUSH_OFF) for address in addresses]
 
+    def make_way(self) -> None:
+        """Nothing stands in the way."""
+
     async def warm(self) -> str | None:
         """There is nothing to get ready."""
         return None

@@ -10,6 +10,7 @@
     view        what the screens show: the copy, and above it what is not in it yet
     account     one officer on this phone: session, outbox, copy, and how they are synced
     phone       the device with its officers
+    upload      sends the bytes of attached files, in parts where they are large
     farewell    what a revoked phone hands in, and how a lost one erases itself
     checkpoint  verifies the codes of checkpoints without signal
 
@@ -32,6 +33,7 @@ from mobile_contracts.reference.line import (
 from mobile_contracts.reference.outbox import LANES, Mutation, Outbox
 from mobile_contracts.reference.phone import Phone
 from mobile_contracts.reference.store import Store
+from mobile_contracts.reference.upload import Uploader
 
 __all__ = [
     "LANES",
@@ -49,6 +51,7 @@ __all__ = [
     "Refused",
     "Row",
     "Store",
+    "Uploader",
     "data_of",
     "document_id",
 ]

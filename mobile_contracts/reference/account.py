@@ -1,6 +1,6 @@
 """One officer on one phone: a session, an outbox and a copy of his own, whoever else uses the phone.
 
-    sync    SOS first ─▶ records and tracks, side by side ─▶ open calls, while the copy is not complete ─▶ the rest
+    sync    SOS first ─▶ records and tracks, side by side ─▶ pull the calls for help ─▶ pull the rest
 
 Lanes never wait for each other, and nothing goes before an SOS: one that is recorded meanwhile is sent before the next
 page or batch of anything else.
@@ -11,13 +11,20 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from mobile_contracts.reference.copy import SUBJECTS, Copy, Row
+from mobile_contracts.reference.copy import SUBJECTS, Choice, Copy, Row, name_of
 from mobile_contracts.reference.key import DeviceKey
-from mobile_contracts.reference.line import Line, LostAnswer, Refused, data_of, document_id
+from mobile_contracts.reference.line import (
+    Away,
+    Line,
+    LostAnswer,
+    Refused,
+    data_of,
+    document_id,
+)
 from mobile_contracts.reference.outbox import LANES, Outbox
 from mobile_contracts.reference.pace import Pace
 from mobile_contracts.reference.parts import Part, Parts
@@ -26,8 +33,14 @@ from mobile_contracts.reference.store import Store
 from mobile_contracts.reference.view import view
 
 PAGE_ROWS: Final = 500
-FIRST: Final = ("alerts", "steps")
-"""What is pulled before a copy is complete: open calls for help do not wait behind a first fill on a bad link."""
+
+URGENT: Final = ("alerts", "steps", "responses")
+REST: Final = tuple(one for one in SUBJECTS if one not in URGENT)
+CHOICES: Final[tuple[Choice, ...]] = (URGENT, REST)
+"""What is pulled apart, in this order: calls for help do not wait behind a first fill on a bad link.
+
+No list is in two of them. A cursor says what a copy holds only while nobody else changes that copy.
+"""
 
 VERIFY_EVERY: Final = timedelta(hours=4)
 
@@ -51,14 +64,21 @@ class Account:
         *,
         session: Session | None = None,
         documents: Mapping[str, str] | None = None,
+        choices: tuple[Choice, ...] = CHOICES,
     ) -> None:
-        """`documents` are the ids of the operations of this release of the app, by name; by default the newest."""
+        """Takes up what the store has of the officer.
+
+        Args:
+            documents: the ids of the operations of this release of the app, by name; by default the newest.
+            choices: which lists are pulled together, in which order. An app may pull all by one cursor: `(None,)`.
+        """
         self.store, self.line, self.id = store, line, officer
         self.session = session or Session(store, key, line, officer)
         self.outbox = Outbox(store, officer)
         self.copy = Copy(store, officer)
         self.pace = Pace()
         self.documents = dict(documents or {})
+        self.choices = choices
         self.verified = time.monotonic()
         self.last_pull: float | None = None
         self._sending = {lane: asyncio.Lock() for lane in LANES}
@@ -82,24 +102,24 @@ class Account:
         """What he holds, as the last page told."""
         return frozenset(json.loads(self._row()["scopes"]))
 
-    def complete(self, subjects: Sequence[str] | None = None) -> bool:
-        """Whether the walk of these lists, or of all, came to its end."""
-        found = self._cursor(subjects)
-        return found is not None and bool(found["complete"])
+    def complete(self) -> bool:
+        """Whether the walks of all lists came to their ends."""
+        found = [self._cursor(one) for one in self.choices]
+        return all(one is not None and one["complete"] for one in found)
 
     def _row(self) -> Any:
         return self.store.db.execute(
             "select * from account where officer = ?", (self.id,)
         ).fetchone()
 
-    def cursor(self, subjects: Sequence[str] | None = None) -> str | None:
-        """Where a pull of these lists, or of all, goes on."""
+    def cursor(self, subjects: Choice = None) -> str | None:
+        """Where a pull of these lists, or of all by one cursor, goes on."""
         found = self._cursor(subjects)
         return None if found is None else str(found["cursor"])
 
-    def _cursor(self, subjects: Sequence[str] | None) -> Any:
+    def _cursor(self, subjects: Choice) -> Any:
         return self.store.db.execute(
-            "select * from cursor where officer = ? and subjects = ?", (self.id, _choice(subjects))
+            "select * from cursor where officer = ? and choice = ?", (self.id, name_of(subjects))
         ).fetchone()
 
     def view(self, subject: str) -> dict[str, Row]:
@@ -157,12 +177,7 @@ class Account:
         for fault in sent:
             if fault is not None:
                 raise fault
-        if not pull:
-            return 0
-        # Also where only the walk of the first lists was cut: it may have dropped rows that it has not brought again.
-        if not self.complete() or (self.cursor(FIRST) and not self.complete(FIRST)):
-            await self.pull(FIRST)
-        return await self.pull()
+        return await self.pull() if pull else 0
 
     async def report_backlog(self, battery_percent: int | None = None) -> None:
         """Tells what still waits; after a sync that left something, and when the battery gets low.
@@ -191,6 +206,8 @@ class Account:
                 if not self.outbox.known(lane):
                     # Asks only where the lane stands: this phone may have had it before it was wiped.
                     told = (await self.ask("Push", lane=lane, mutations=[]))["push"]
+                    if told["epoch"] is None:
+                        raise Away("the database could not be asked where the lane stands")
                     self.outbox.begin(lane, told["appliedSequence"])
                 batch = [one.as_input() for one in self.outbox.next_batch(lane, self.pace.bytes)]
                 said = self.outbox.said(lane)
@@ -204,28 +221,31 @@ class Account:
 
     # Pulling
 
-    async def pull(self, subjects: Sequence[str] | None = None, **check: Any) -> int:
+    async def pull(self, **check: Any) -> int:
         """Pulls until the copy is complete, and repairs it if it is not what the server has; returns how much came.
 
         Raises:
             Away, Refused: what had come was kept; go on later.
         """
         async with self._pulling:
-            if subjects is None and not check and self._check_is_due():
+            due = self._check_is_due()
+            if due and not check:
                 check = {"verify": True}
-            news, page = await self._walk(subjects, check)
-            if page["digests"] is not None:
-                await self._repair(subjects, self._differing(page, subjects))
-            if subjects is None:
-                self.last_pull = time.monotonic()
+            news = 0
+            for subjects in self.choices:
+                came, page = await self._walk(subjects, check)
+                news += came
+                if page["digests"] is not None:
+                    await self._repair(subjects, self._differing(page, subjects))
+            self.last_pull = time.monotonic()
+            if due:
+                self.verified = self.last_pull
             return news
 
     def _check_is_due(self) -> bool:
         return time.monotonic() - self.verified > VERIFY_EVERY.total_seconds()
 
-    async def _walk(
-        self, subjects: Sequence[str] | None, check: Mapping[str, Any]
-    ) -> tuple[int, dict[str, Any]]:
+    async def _walk(self, subjects: Choice, check: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Page by page to the end; how much came, and the last page."""
         news = 0
         while True:
@@ -235,29 +255,27 @@ class Account:
             if page["complete"]:
                 return news, page
 
-    async def pull_page(
-        self, subjects: Sequence[str] | None = None, **check: Any
-    ) -> dict[str, Any]:
-        """Asks for the next page, and applies nothing."""
+    async def pull_page(self, subjects: Choice = None, **check: Any) -> dict[str, Any]:
+        """Asks for the next page of one of the choices, and applies nothing."""
         chosen = {} if subjects is None else {"subjects": list(subjects)}
         asked = {"cursor": self.cursor(subjects), "first": PAGE_ROWS, "maxBytes": self.pace.bytes}
         page: dict[str, Any] = (await self._timed("Pull", **asked, **chosen, **check))["pull"]
         return page
 
-    def apply(self, page: dict[str, Any], subjects: Sequence[str] | None = None) -> int:
+    def apply(self, page: dict[str, Any], subjects: Choice = None) -> int:
         """Applies a page, cursor and all, in one transaction; returns how much it brought."""
+        begins = self.cursor(subjects) is None
         with self.store.transaction() as db:
-            news = self.copy.apply(page, subjects)
-            if subjects is None:
-                self.outbox.heed_page(page)
-                db.execute(
-                    "update account set epoch = ?, scopes = ? where officer = ?",
-                    (page["epoch"], json.dumps(page["scopes"]), self.id),
-                )
+            news = self.copy.apply(page, subjects, begins=begins)
+            self.outbox.heed_page(page, name_of(subjects), [name_of(one) for one in self.choices])
+            db.execute(
+                "update account set scopes = ? where officer = ?",
+                (json.dumps(page["scopes"]), self.id),
+            )
             # The cursor last: where anything before it failed, the same page comes again.
             db.execute(
-                "insert or replace into cursor (officer, subjects, cursor, complete) values (?, ?, ?, ?)",
-                (self.id, _choice(subjects), page["cursor"], page["complete"]),
+                "insert or replace into cursor (officer, choice, cursor, complete) values (?, ?, ?, ?)",
+                (self.id, name_of(subjects), page["cursor"], page["complete"]),
             )
         return news
 
@@ -271,21 +289,19 @@ class Account:
     async def verify(self) -> list[Part]:
         """Pulls to the end and says where the copy is not what the server has; repairs nothing."""
         async with self._pulling:
-            return await self._verify(None)
+            return [part for one in self.choices for part in await self._verify(one)]
 
-    async def _verify(self, subjects: Sequence[str] | None) -> list[Part]:
+    async def _verify(self, subjects: Choice) -> list[Part]:
         _, page = await self._walk(subjects, {"verify": True})
-        self.verified = time.monotonic()
         return self._differing(page, subjects)
 
-    def _differing(self, page: Mapping[str, Any], subjects: Sequence[str] | None) -> list[Part]:
+    def _differing(self, page: Mapping[str, Any], subjects: Choice) -> list[Part]:
         # What a release before this one knew, and this one does not ask for, is not checked: it is given anew to the next.
         asked = [one for one in SUBJECTS if one in page and (subjects is None or one in subjects)]
         return Parts(self.copy).differing(page["digests"], asked)
 
-    async def _repair(self, subjects: Sequence[str] | None, left: list[Part]) -> None:
+    async def _repair(self, subjects: Choice, left: list[Part]) -> None:
         """Goes down to parts that are small enough, and has them put right, until nothing differs."""
-        self.verified = time.monotonic()
         for _ in range(REPAIR_PULLS):
             if not left:
                 return
@@ -301,13 +317,10 @@ class Account:
             if large:
                 left += Parts(self.copy).differing_below(page["digests"], large)
             left = left or await self._verify(subjects)
-        self._begin_anew()
+        self._begin_anew(subjects)
 
-    def _begin_anew(self) -> None:
-        with self.store.transaction() as db:
-            db.execute("delete from copy where officer = ?", (self.id,))
-            db.execute("delete from cursor where officer = ?", (self.id,))
-
-
-def _choice(subjects: Sequence[str] | None) -> str:
-    return "" if subjects is None else " ".join(sorted(subjects))
+    def _begin_anew(self, subjects: Choice) -> None:
+        # The first page without a cursor drops what was there.
+        self.store.db.execute(
+            "delete from cursor where officer = ? and choice = ?", (self.id, name_of(subjects))
+        )

@@ -13,11 +13,19 @@ from typing import Any, Final, TypeAlias
 from mobile_contracts.reference.store import Store
 
 SUBJECTS: Final = (
-    "alerts", "steps", "stations", "zones", "posts", "checkpoints", "communities", "cameras", "officers", "notices",
-    "incidents", "notes", "media", "patrols", "checkins", "duty",
+    "alerts", "steps", "responses", "clips", "stations", "zones", "posts", "checkpoints", "communities", "cameras",
+    "officers", "notices", "incidents", "notes", "media", "patrols", "checkins", "duty",
 )  # fmt: skip
 
 Row: TypeAlias = dict[str, Any]
+
+Choice: TypeAlias = tuple[str, ...] | None
+"""Lists that are pulled together, by a cursor of their own; None is all."""
+
+
+def name_of(choice: Iterable[str] | None) -> str:
+    """By its first list, because a later release may add lists, and goes on with the same cursor."""
+    return "" if choice is None else next(iter(choice))
 
 
 class Copy:
@@ -26,14 +34,21 @@ class Copy:
     def __init__(self, store: Store, officer: str) -> None:
         self.store, self.officer = store, officer
 
-    def apply(self, page: Mapping[str, Any], subjects: Iterable[str] | None = None) -> int:
+    def apply(
+        self,
+        page: Mapping[str, Any],
+        subjects: Iterable[str] | None = None,
+        *,
+        begins: bool = False,
+    ) -> int:
         """Applies one page; returns how many rows and removals it brought. Call it inside a transaction.
 
         Args:
             subjects: the lists that the pull was about, None for all: a filtered one speaks of its own only.
+            begins: it was asked for without a cursor. What is deleted by now is not in it, and nobody removes it.
         """
         chosen = SUBJECTS if subjects is None else tuple(subjects)
-        for subject in chosen if page["reset"] is not None else page["resetSubjects"]:
+        for subject in chosen if begins or page["reset"] is not None else page["resetSubjects"]:
             self._drop("subject = ?", subject)
         for scope in page["revokedScopes"]:
             for subject in chosen:

@@ -22,8 +22,11 @@ AWAY = frozenset({429, 502, 503, 504})
 """Statuses of a server, or of something before it, that cannot answer now."""
 
 LATER = frozenset(
-    {"UNAVAILABLE", "DATABASE_UNAVAILABLE", "STORE_UNAVAILABLE", "RETRY_LATER", "INTERNAL"}
-)
+    {
+        "UNAVAILABLE", "DATABASE_UNAVAILABLE", "DATABASE_IS_STANDBY", "STORE_UNAVAILABLE", "STORE_REFUSED",
+        "RETRY_LATER", "INTERNAL",
+    }
+)  # fmt: skip
 """Codes by which the server says the same."""
 
 TIMEOUT = httpx.Timeout(15, connect=5)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,6 +22,8 @@ LANES: Final = ("SOS", "RECORDS", "TRACKS")
 
 LANE_OF: Final = {
     "raiseAlert": "SOS", "answerAlert": "SOS", "attachAlertMedia": "SOS",
+    "respondToAlert": "SOS", "closeAlert": "SOS", "reportCall": "SOS", "reportPositions": "SOS",
+    "declareClip": "SOS", "declareSegments": "SOS", "closeClip": "SOS",
     "reportIncident": "RECORDS", "changeIncident": "RECORDS", "addNote": "RECORDS", "attachMedia": "RECORDS",
     "changeDuty": "RECORDS", "startPatrol": "RECORDS", "changePatrol": "RECORDS", "checkIn": "RECORDS",
     "recordTrack": "TRACKS",
@@ -226,7 +229,9 @@ class Outbox:
         """Keeps the answers to a push, in one transaction; False when the lane must wait before it is tried again."""
         with self.store.transaction() as db:
             if told["epoch"] is not None:
-                self._heed_epoch(lane, told["epoch"])
+                # All lanes, and before anything is let go of: a backup of the new history need not have what the old one had.
+                for one in LANES:
+                    self._heed_epoch(one, told["epoch"])
                 db.execute(
                     "update lane set epoch = ?, receipt = coalesce(?, receipt) where officer = ? and lane = ?",
                     (told["epoch"], told["receipt"], self.officer, lane),
@@ -263,20 +268,49 @@ class Outbox:
                     ).rowcount  # fmt: skip
         return settled > 0
 
-    def heed_page(self, page: dict[str, Any]) -> None:
-        """What a page of a pull says of the outbox; called in the transaction that applies the page."""
+    def heed_page(self, page: dict[str, Any], choice: str, choices: Sequence[str]) -> None:
+        """What a page of a pull says of the outbox; called in the transaction that applies the page.
+
+        Args:
+            page: the page.
+            choice: the name of the lists that it was about.
+            choices: the names of all that this phone pulls.
+        """
         for lane in LANES:
             self._heed_epoch(lane, page["epoch"])
         if page["complete"]:
             told = {one["lane"]: one for one in page["lanes"]}
             for lane in LANES:
                 state = told.get(lane, {"appliedSequence": 0, "receipt": None})
-                # From now on the effects are in the copy, and the screens need nothing above it.
+                self._show(lane, choice, choices, state["appliedSequence"])
                 self.store.db.execute(
-                    "update lane set applied = ?, receipt = coalesce(?, receipt) where officer = ? and lane = ?",
-                    (state["appliedSequence"], state["receipt"], self.officer, lane),
+                    "update lane set receipt = coalesce(?, receipt) where officer = ? and lane = ?",
+                    (state["receipt"], self.officer, lane),
                 )
+        elif page["reset"] is not None:
+            # The effects left with the copy: until they are back the screens show what is held above it again.
+            for lane in LANES:
+                self._show(lane, choice, choices, 0)
         self._let_go(page["durableThrough"], page["serverTime"])
+
+    def _show(self, lane: str, choice: str, choices: Sequence[str], applied: int) -> None:
+        """What some lists show of a lane. The screens need nothing above the copy of what all of them do."""
+        db = self.store.db
+        db.execute(
+            "insert or replace into shown (officer, lane, choice, applied) values (?, ?, ?, ?)",
+            (self.officer, lane, choice, applied),
+        )
+        told = dict(
+            db.execute(
+                "select choice, applied from shown where officer = ? and lane = ?",
+                (self.officer, lane),
+            ).fetchall()
+        )
+        needed = choices if choice in choices else [choice]
+        db.execute(
+            "update lane set applied = ? where officer = ? and lane = ?",
+            (min(told.get(one, 0) for one in needed), self.officer, lane),
+        )
 
     def _heed_epoch(self, lane: str, epoch: str) -> None:
         """The history went back: all that is held waits again. What the server still has it answers as DUPLICATE.

@@ -35,17 +35,17 @@ class Phone:
         *,
         model: str = "reference",
         clock: Callable[[], str] = by_the_clock,
-        documents: Mapping[str, str] | None = None,
+        **account: Any,
     ) -> None:
-        """`clock` writes the phone's time, which may be wrong; `documents` as those of `Account`."""
+        """`clock` writes the phone's time, which may be wrong; more is handed to each `Account`."""
         self.line, self.model, self.clock = line, model, clock
         self.store = store or Store()
         self.key = self.store.key()
-        self.documents = documents
+        self._more = account
         self.accounts = {one: self._account(one) for one in self.store.officers()}
 
     def _account(self, officer: str, **more: Any) -> Account:
-        return Account(self.store, self.key, self.line, officer, documents=self.documents, **more)
+        return Account(self.store, self.key, self.line, officer, **self._more, **more)
 
     @property
     def in_hand(self) -> Account:

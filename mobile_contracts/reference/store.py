@@ -23,7 +23,6 @@ create table if not exists account (
     session_id text not null,
     refresh_token text not null,
     ended text,                         -- the code that ended the session; the outbox stays
-    epoch text,                         -- of the last page that was applied
     scopes text not null default '[]'
 );
 create table if not exists goodbye (
@@ -32,10 +31,10 @@ create table if not exists goodbye (
 );
 create table if not exists cursor (
     officer text not null,
-    subjects text not null,             -- the choice of lists that it was made under, '' for all
+    choice text not null,               -- of lists, by the first of them; '' for all
     cursor text not null,
     complete integer not null,          -- whether the last page was the last of its walk
-    primary key (officer, subjects)
+    primary key (officer, choice)
 );
 create table if not exists copy (
     officer text not null,
@@ -53,10 +52,17 @@ create table if not exists lane (
     lane text not null,
     last integer not null default 0,    -- the last number that was given
     known integer not null default 0,   -- whether the server was asked where the lane stands
-    applied integer not null default 0, -- as the last complete page told: the effects are in the copy
+    applied integer not null default 0, -- the effects are in the copy, whatever list they are in
     epoch text,                         -- of the last answer for this lane
     receipt text,
     primary key (officer, lane)
+);
+create table if not exists shown (
+    officer text not null,
+    lane text not null,
+    choice text not null,
+    applied integer not null,           -- as the last complete page of these lists told
+    primary key (officer, lane, choice)
 );
 create table if not exists mutation (
     officer text not null,
@@ -108,7 +114,7 @@ class Store:
     def erase(self, session: str, proof: str) -> None:
         """Deletes everything, so that it cannot be read from the file again, and keeps only what is to be said of it."""
         with self.transaction() as db:
-            for table in ("mutation", "lane", "copy", "cursor", "account", "device"):
+            for table in ("mutation", "lane", "shown", "copy", "cursor", "account", "device"):
                 db.execute(f"delete from {table}")  # noqa: S608 # our own tables
             db.execute("insert into goodbye (session_id, proof) values (?, ?)", (session, proof))
         self.db.execute("vacuum")

@@ -13,6 +13,7 @@ MAKES: Final = {
     "addNote": "notes",
     "attachMedia": "media",
     "attachAlertMedia": "media",
+    "declareClip": "clips",
     "startPatrol": "patrols",
     "checkIn": "checkins",
     "changeDuty": "duty",
@@ -23,6 +24,7 @@ BEGINS: Final[dict[str, Row]] = {
     "raiseAlert": {"status": "OPEN"},
     "reportIncident": {"status": "OPEN"},
     "startPatrol": {"status": "ACTIVE"},
+    "declareClip": {"state": "RECORDING"},
 }
 """What the server will set by itself."""
 

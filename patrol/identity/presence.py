@@ -9,8 +9,10 @@ from uuid_utils.compat import uuid7
 from patrol.duty import change_live
 from patrol.errors import VariableInvalid
 from patrol.fixes import Position
+from patrol.reachability import want_test_of_session
 from storage.database import Connection
 from storage.devices import KEEP_ADDRESS, LOCK_ADDRESS, TAKE_ADDRESS_OVER
+from storage.reachability import FORGET_TEST
 from storage.vocabulary import PushAddressKind
 
 LONGEST_ADDRESS = 4096
@@ -35,7 +37,9 @@ async def set_push_address(
         raise VariableInvalid("A push address is printable ASCII.", path="address")
     await connection.execute(LOCK_ADDRESS, address)
     await connection.execute(TAKE_ADDRESS_OVER, address, session_id)
+    await connection.execute(FORGET_TEST, session_id, kind.value, address)
     await connection.execute(KEEP_ADDRESS, uuid7(), session_id, kind.value, address)
+    await want_test_of_session(connection, session_id)
 
 
 async def go_on_duty(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +23,7 @@ WIDTHS = (320, 960)
 QUALITY = 78
 _TALLEST = 16_383  # WebP holds no side longer than this.
 
-_UPRIGHT = {
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -55,9 +55,19 @@ def derivatives(
     image = decode(structure, largest[::-1] if turned else largest)
     if orientation > 1:
         # Small first, then turn: turning costs by the pixel.
-        image = _shrink(image, largest[::-1] if turned else largest).transpose(
-            _UPRIGHT[orientation]
-        )
+        image = _shrink(image, largest[::-1] if turned else largest).transpose(UPRIGHT[orientation])
+    return _painted(image, wanted)
+
+
+def small_ones(image: Image.Image, widths: Iterable[int] = WIDTHS) -> dict[int, bytes]:
+    """As `derivatives`, of a picture that is decoded and upright already. Blocking."""
+    return _painted(
+        image, {width: _fit(image.size, width) for width in sorted(widths, reverse=True)}
+    )
+
+
+def _painted(image: Image.Image, wanted: Mapping[int, tuple[int, int]]) -> dict[int, bytes]:
+    """From the largest to the smallest, each from the one before."""
     made: dict[tuple[int, int], bytes] = {}
     for size in wanted.values():
         if size not in made:

@@ -20,6 +20,7 @@ _LONGEST_ZIP_COMMENT = 65_535
 _OTHER_FILES = (b"PK\x03\x04", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"%PDF-")
 _MARKUP = re.compile(rb"<(?:!doctype|html|head|body|script|svg|iframe|\?php)", re.IGNORECASE)
 _SNIFFED = 1024  # Readers of PDF and browsers that guess look at the first kilobyte.
+TAIL = _ZIP_END_SIZE + _LONGEST_ZIP_COMMENT
 _PADDING = b"\x00 \t\r\n\xff"
 
 
@@ -42,6 +43,22 @@ def refuse_polyglot(data: bytes, structure: Structure) -> None:
     tail = bytes(trailer[-(_ZIP_END_SIZE + _LONGEST_ZIP_COMMENT) :])
     if _ends_as_zip(tail):
         _refuse("an archive")
+
+
+def is_other_file(head: bytes, tail: bytes, *, paper: bool = False) -> bool:
+    """Whether a file of another kind than a JPEG would also pass as an archive, document, page or program.
+
+    Args:
+        head: its first kilobyte.
+        tail: its last bytes, up to `TAIL`.
+        paper: it is a PDF, and may say so.
+    """
+    return (
+        (not paper and b"%PDF-" in head)
+        or _MARKUP.search(head) is not None
+        or head.startswith(_OTHER_FILES[:3])
+        or _ends_as_zip(tail)
+    )
 
 
 def _ends_as_zip(tail: bytes) -> bool:

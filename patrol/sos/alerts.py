@@ -8,76 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
-from patrol.errors import NotFound, NotInScope, PostUnknown, Problem, StateNotReachable
-from patrol.sos.escalation import Round, begin_anew, escalate
+from patrol.clock import PhoneTime
+from patrol.errors import NotFound, NotInScope, Problem, StateNotReachable
+from patrol.sos.cancelling import Cancel, cancel_alerts
+from patrol.sos.closing import Closing, close
+from patrol.sos.pressing import Pressed as Pressed
+from patrol.sos.pressing import press_button as press_button
+from patrol.sos.pressing import see_post as see_post
+from patrol.sos.raising import NewAlert as NewAlert
+from patrol.sos.raising import Raised as Raised
+from patrol.sos.raising import raise_alerts as raise_alerts
+from patrol.sos.responses import Response, reopen, respond
 from patrol.transitions import alert_may_become
-from storage.alerts import (
-    ANSWER_ALERTS,
-    INSERT_ALERTS,
-    JOIN_ALERT,
-    LOCK_ALERTS,
-    READ_STANDING,
-)
-from storage.database import Connection, Database
-from storage.posts import BEAT_POST, READ_PRESSED_POST, REMEMBER_PRESS
-from storage.principal import Principal, PrincipalKind
-from storage.statements import as_json
-from storage.vocabulary import AlertSource, AlertStatus
-
-LONGEST_PRESS_ID = 100
-
-ANSWER_HOLDS = timedelta(minutes=10)
-"""How long somebody is believed to be on his way: a later press of the pole calls anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewAlert:
-    """A call for help as it arrived. A position is WGS 84 degrees, its accuracy metres; times are aware."""
-
-    id: UUID
-    scope_id: UUID
-    station_id: UUID
-    source: AlertSource
-    raised_at: datetime
-    captured_at_raw: str
-    received_at: datetime
-    zone_id: UUID | None = None
-    officer_id: UUID | None = None
-    post_id: UUID | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    accuracy_m: float | None = None
-    time_suspect: bool = False
-    drill: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """What became of a new alert. When it was not `created`, `alert_id` is the one that stands in its place: the alert
-    with the same id, or the post's unfinished one; nothing of the new one was stored then."""
-
-    alert_id: UUID
-    scope_id: UUID
-    status: AlertStatus
-    rev: int
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Pressed:
-    """What a press of a pole's button did; `joined` when it belongs to an alert that was open before."""
-
-    alert_id: UUID
-    scope_id: UUID
-    status: AlertStatus
-    joined: bool
+from storage.alerts import LOCK_ALERTS
+from storage.database import Connection
+from storage.vocabulary import AlertStatus, ResponseStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,136 +40,81 @@ class Answered:
     refusal: type[Problem] | None = None
 
 
-async def raise_alerts(connection: Connection, alerts: Sequence[NewAlert]) -> list[Raised]:
-    """Stores alerts with their escalation and its jobs in the caller's transaction; answers in the order given.
-
-    No id and no post may stand twice in one call.
-    """
-    if not alerts:
-        return []
-    added = {
-        row["id"]: row["rev"]
-        for row in await connection.fetch(INSERT_ALERTS, as_json([_row(one) for one in alerts]))
-    }
-    created = [one for one in alerts if one.id in added]
-    await escalate(
-        connection, [Round(one.id, one.scope_id, one.received_at, one.drill) for one in created]
-    )
-    standing = await _standing(connection, [one for one in alerts if one.id not in added])
-    return [
-        Raised(one.id, one.scope_id, AlertStatus.OPEN, added[one.id], created=True)
-        if one.id in added
-        else standing[one.id]
-        for one in alerts
-    ]
-
-
-async def press_button(
-    database: Database, principal: Principal, post_id: UUID, press_id: str | None, now: datetime
-) -> Pressed:
-    """Raises an alert for a pole, or joins its unfinished one.
-
-    Whoever presses is always called for: an unfinished alert for which nobody is called any more, or whose answer is
-    older than `ANSWER_HOLDS`, is handed back and called anew.
-
-    Args:
-        press_id: the pole's own name for this press, so that it may be repeated until it is answered; the same press
-            is never counted twice, also when its alert is closed by then.
-
-    Raises:
-        PostUnknown: the key is not this pole's, or the pole stands no more.
-    """
-    if principal.kind is not PrincipalKind.POST or principal.id != post_id:
-        raise PostUnknown
-    press = _press_key(press_id)
-    async with database.write(principal) as connection:
-        # This also locks the pole's row: presses of one pole are taken one after the other, across all processes.
-        if await connection.fetchval(BEAT_POST, post_id, now) is None:
-            raise PostUnknown
-        post = await connection.fetchrow(READ_PRESSED_POST, post_id)
-        if press is not None and press == post["last_press_id"]:
-            return Pressed(
-                post["last_press_alert_id"],
-                post["scope_id"],
-                AlertStatus(post["last_press_status"]),
-                post["last_press_joined"],
-            )
-        open_alert = await connection.fetchrow(JOIN_ALERT, post_id)
-        if open_alert is not None:
-            status = AlertStatus(open_alert["status"])
-            if not _is_cared_for(open_alert, now):
-                status = AlertStatus.OPEN
-                back = {"id": open_alert["id"], "status": status.value, "at": now}
-                await connection.execute(ANSWER_ALERTS, as_json([back]), None)
-                await begin_anew(connection, {open_alert["id"]: open_alert["scope_id"]})
-            pressed = Pressed(open_alert["id"], open_alert["scope_id"], status, True)
-        else:
-            [raised] = await raise_alerts(connection, [_alert_of(post_id, post, now)])
-            pressed = Pressed(raised.alert_id, raised.scope_id, raised.status, not raised.created)
-        await connection.execute(REMEMBER_PRESS, post_id, press, pressed.alert_id, pressed.joined)
-        return pressed
-
-
-def _is_cared_for(alert: Mapping[str, Any], now: datetime) -> bool:
-    """Whether people are still being called for an unfinished alert, or one of them answered a short while ago."""
-    if alert["status"] == AlertStatus.OPEN.value:
-        return bool(alert["calling"])
-    return bool(now - alert["acknowledged_at"] < ANSWER_HOLDS)
-
-
-async def see_post(database: Database, principal: Principal, post_id: UUID, now: datetime) -> None:
-    """Notes that a pole lives.
-
-    Raises:
-        PostUnknown: the key is not this pole's, or the pole stands no more.
-    """
-    if principal.kind is not PrincipalKind.POST or principal.id != post_id:
-        raise PostUnknown
-    async with database.write(principal) as connection:
-        if await connection.fetchval(BEAT_POST, post_id, now) is None:
-            raise PostUnknown
-
-
 async def answer_alerts(
     connection: Connection,
     officer: UUID,
     scopes: Collection[UUID],
-    answers: Sequence[tuple[UUID, AlertStatus, datetime]],
+    answers: Sequence[tuple[UUID, AlertStatus, datetime | PhoneTime]],
+    *,
+    received_at: datetime | None = None,
+    device: UUID | None = None,
 ) -> list[Answered]:
     """Moves alerts on in the caller's transaction; refusals are data, in the order given.
+
+    ACKNOWLEDGED is the officer's response (`patrol.sos.responses`): the first one takes the alert, all are kept. OPEN
+    hands it back, and he declines with that. CANCELLED is a wish (`patrol.sos.cancelling`), which may have to wait. Who
+    raised an alert neither acknowledges nor closes it: alone he takes it back within seconds, or not.
 
     Args:
         officer: who answers.
         scopes: where he may answer. Besides he may answer what he raised or was called for.
-        answers: alert, wanted status and when it was decided; no alert may stand twice.
+        answers: alert, wanted status and when it was decided, by his phone's clock or ours; no alert may stand twice.
+        received_at: when we learned of them; now.
+        device: the phone that told.
     """
     ids = [alert_id for alert_id, _, _ in answers]
     if len(set(ids)) < len(ids):
         raise ValueError("an alert stands twice in one call")
+    arrived = received_at or datetime.now(UTC)
+    times = {alert_id: _time(at) for alert_id, _, at in answers}
+    wishes = [
+        Cancel(key, times[key].at, times[key].raw, arrived, times[key].suspect, device)
+        for key, wanted, _ in answers
+        if wanted is AlertStatus.CANCELLED
+    ]
+    cancelled = {
+        one.alert_id: Answered(one.alert_id, one.status, one.rev, one.scope_id, one.refusal)
+        for one in await cancel_alerts(connection, officer, scopes, wishes)
+    }
+    answers = [answer for answer in answers if answer[0] not in cancelled]
     stored = {row["id"]: row for row in await connection.fetch(LOCK_ALERTS, ids, officer)}
     decided = {
         alert_id: _decide(alert_id, stored.get(alert_id), wanted, scopes)
         for alert_id, wanted, _ in answers
     }
-    moved = [
-        {"id": alert_id, "status": wanted.value, "at": at}
-        for alert_id, wanted, at in answers
-        if decided[alert_id].refusal is None
+    accepted = {
+        wanted: [key for key, asked, _ in answers if asked is wanted and not decided[key].refusal]
+        for wanted in AlertStatus
+    }
+    # An app that answers so cannot say how it ended; a person is asked for it.
+    closings = [Closing(key, times[key], None) for key in accepted[AlertStatus.CLOSED]]
+    revs = await close(connection, officer, closings, received_at=arrived, device=device)
+    # Both are what the officer himself does about it.
+    said = [
+        Response(key, ResponseStatus.ACKNOWLEDGED, times[key])
+        for key in accepted[AlertStatus.ACKNOWLEDGED]
+    ] + [
+        Response(key, ResponseStatus.DECLINED, times[key])
+        for key in accepted[AlertStatus.OPEN]
+        if stored[key]["responds"]
     ]
-    if moved:
-        rows = await connection.fetch(ANSWER_ALERTS, as_json(moved), officer)
-        revs = {row["id"]: row["rev"] for row in rows}
-        for alert_id, rev in revs.items():
-            before = decided[alert_id]
-            decided[alert_id] = Answered(alert_id, before.status, rev, before.scope_id)
-    handed_back = [
-        alert_id
-        for alert_id, wanted, _ in answers
-        if wanted is AlertStatus.OPEN and decided[alert_id].refusal is None
+    responded = await respond(connection, officer, scopes, said, received_at=arrived, device=device)
+    revs |= {one.alert_id: one.rev for one in responded if one.rev is not None}
+    opened = {one.alert_id for one in responded if one.status is AlertStatus.OPEN}
+    # Whoever else is under way stays so, but the alert was handed back: people are called anew, as the app is told.
+    back = {key: stored[key]["scope_id"] for key in accepted[AlertStatus.OPEN] if key not in opened}
+    revs |= await reopen(connection, back, arrived, why="HANDED_BACK", officer=officer)
+    decided |= cancelled
+    return [
+        decided[key]
+        if decided[key].refusal is not None or key in cancelled
+        else Answered(key, decided[key].status, revs[key], decided[key].scope_id)
+        for key in ids
     ]
-    if handed_back:
-        await begin_anew(connection, {key: stored[key]["scope_id"] for key in handed_back})
-    return [decided[alert_id] for alert_id in ids]
+
+
+def _time(at: datetime | PhoneTime) -> PhoneTime:
+    return at if isinstance(at, PhoneTime) else PhoneTime(at, at.isoformat(), False)
 
 
 def _decide(
@@ -232,56 +126,9 @@ def _decide(
         # What stands in a scope that he may not read is not told, unless the alert concerns him.
         return Answered(alert_id, refusal=NotInScope)
     now = AlertStatus(row["status"])
-    if not alert_may_become(now, wanted):
+    another = now is wanted is AlertStatus.ACKNOWLEDGED  # somebody leads already, and he comes too
+    if not another and not alert_may_become(now, wanted):
+        return Answered(alert_id, now, row["rev"], row["scope_id"], StateNotReachable)
+    if row["raised"] and wanted in (AlertStatus.ACKNOWLEDGED, AlertStatus.CLOSED):
         return Answered(alert_id, now, row["rev"], row["scope_id"], StateNotReachable)
     return Answered(alert_id, wanted, None, row["scope_id"])
-
-
-async def _standing(connection: Connection, refused: Sequence[NewAlert]) -> dict[UUID, Raised]:
-    """The alerts that stand in the place of those that were not created."""
-    if not refused:
-        return {}
-    posts = [one.post_id for one in refused if one.post_id is not None]
-    rows = await connection.fetch(READ_STANDING, [one.id for one in refused], posts)
-    by_id = {row["id"]: row for row in rows}
-    by_post = {row["post_id"]: row for row in rows if row["post_id"] is not None}
-    found = {}
-    for one in refused:
-        row = by_id.get(one.id) or by_post.get(one.post_id)
-        if row is None:
-            # Its id is one that was deleted and compacted away.
-            found[one.id] = Raised(one.id, one.scope_id, AlertStatus.CLOSED, 0, created=False)
-            continue
-        found[one.id] = Raised(
-            row["id"], row["scope_id"], AlertStatus(row["status"]), row["rev"], created=False
-        )
-    return found
-
-
-def _alert_of(post_id: UUID, post: Mapping[str, Any], now: datetime) -> NewAlert:
-    return NewAlert(
-        id=uuid7(),
-        scope_id=post["scope_id"],
-        station_id=post["station_id"],
-        zone_id=post["zone_id"],
-        source=AlertSource.POST,
-        post_id=post_id,
-        latitude=post["latitude"],
-        longitude=post["longitude"],
-        raised_at=now,
-        captured_at_raw=now.isoformat(),
-        received_at=now,
-    )
-
-
-def _press_key(press_id: str | None) -> str | None:
-    """A name that any database takes; a strange one must not cost the alarm."""
-    if not press_id:
-        return None
-    if len(press_id) <= LONGEST_PRESS_ID and press_id.isprintable():
-        return press_id
-    return sha256(press_id.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _row(alert: NewAlert) -> dict[str, Any]:
-    return {name: getattr(alert, name) for name in NewAlert.__dataclass_fields__}

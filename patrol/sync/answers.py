@@ -41,12 +41,23 @@ class Answer:
         return None if self.code is None else by_code(self.code).message_th or None
 
 
+def is_repeat(mutation: Mutation, before: Any) -> bool:
+    """Whether a stored answer, to the same number or id, is to this very mutation; otherwise it is another content."""
+    if before["mutation_id"] != mutation.mutation_id:
+        return False
+    if bytes(before["content_sha256"]) == mutation.digest:
+        return True
+    # Two releases of the server read it differently, so that their digests differ.
+    return mutation.raw is not None or "unread" in orjson.loads(before["detail"])
+
+
 def pending(mutation: Mutation) -> dict[str, Any]:
     """What stands for the stored answer of a mutation that this very chunk applies."""
     return {
         "pending": True,
         "mutation_id": mutation.mutation_id,
         "content_sha256": mutation.digest,
+        "detail": b"{}",
     }
 
 
@@ -68,7 +79,7 @@ def twin(mutation: Mutation, first: Answer) -> Answer:
     """The answer to a mutation that stood twice in one batch."""
     return replace(
         first,
-        mutation_id=mutation.mutation_id,
+        sequence=mutation.sequence,
         outcome=MutationOutcome.DUPLICATE,
         first=first.outcome,
     )

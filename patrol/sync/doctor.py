@@ -14,9 +14,11 @@ from storage.buckets import ObjectStore
 from storage.database import Connection, Database
 from storage.history import (
     COUNT_LANES,
+    COUNT_LATE_ACTS,
     COUNT_WAITING,
     LIST_GAPS,
     READ_BACKUP,
+    READ_OLDEST_HELD,
     STAMPS_AHEAD,
     EpochCause,
 )
@@ -27,6 +29,9 @@ MARK_OLD: Final = timedelta(minutes=5)
 
 BACKUP_OLD: Final = timedelta(days=2)
 """Phones must hold everything since the last noted backup."""
+
+COPY_OLD: Final = timedelta(days=7)
+"""What is deleted is kept for as long as the oldest copy lacks it."""
 
 
 class Verdict(StrEnum):
@@ -88,7 +93,9 @@ async def examine(database: Database, store: ObjectStore | None) -> Report:
                 _witness(server, witness, asked=store is not None, shown=shown),
                 await _backup(connection, server),
                 *await _lanes(connection, server, gaps),
-                *await _people(connection),
+                await _oldest_copy(connection, server),
+                await _people(connection),
+                await _log(connection),
             ],
             gaps,
         )
@@ -215,27 +222,49 @@ async def _lanes(
     ]
 
 
-async def _people(connection: Connection) -> list[Finding]:
-    row = await connection.fetchrow(COUNT_WAITING)
-    quarantined = row["quarantined"]
-    findings = [
-        Finding(
-            "quarantine",
-            f"{quarantined} refused mutations wait for a person",
-            Verdict.LOOK if quarantined else Verdict.GOOD,
-            "Decide about each of them." if quarantined else "",
-        )
-    ]
-    if row["seals_ahead"]:
-        findings.append(
-            Finding(
-                "audit log",
-                "its newest seal has seen transactions that this server has yet to reach",
-                Verdict.LOOK,
-                "It cannot be sealed until the counter is there; see the guide on restores.",
-            )
-        )
-    return findings
+async def _oldest_copy(connection: Connection, server: Server) -> Finding:
+    """Which phone holds back the compaction: what was deleted since its snapshot must be kept for it."""
+    row = await connection.fetchrow(READ_OLDEST_HELD)
+    if row is None:
+        return Finding("oldest cursor", "no phone holds a copy of this epoch")
+    age = server.now["now"] - row["seen_at"]
+    only = f", of {row['subjects']} only" if row["subjects"] else ""
+    told = (
+        f"at transaction {row['oldest']}{only}: {row['badge']} on device {row['device_id']} "
+        f"({row['platform']} {row['model']}{', revoked' if row['revoked'] else ''}), which last pulled about {_long(age)} ago; "
+        f"{row['phones']} copies are waited for, {row['given_up']} were given up; compacted below {row['horizon'] or 'nothing yet'}"
+    )
+    if age <= COPY_OLD:
+        return Finding("oldest cursor", told)
+    return Finding(
+        "oldest cursor",
+        told,
+        Verdict.LOOK,
+        "Ask the officer. A phone that stays silent is given up by itself and copies anew when it comes back; "
+        "for one that is gone: `patrol device lost`.",
+    )
+
+
+async def _people(connection: Connection) -> Finding:
+    quarantined = await connection.fetchval(COUNT_WAITING)
+    return Finding(
+        "quarantine",
+        f"{quarantined} refused mutations wait for a person",
+        Verdict.LOOK if quarantined else Verdict.GOOD,
+        "Decide about each of them: `patrol quarantine list`." if quarantined else "",
+    )
+
+
+async def _log(connection: Connection) -> Finding:
+    late = await connection.fetchval(COUNT_LATE_ACTS)
+    if not late:
+        return Finding("audit log", "sealed")
+    return Finding(
+        "audit log",
+        f"{late} acts stand in no seal for longer than five minutes",
+        Verdict.LOOK,
+        "A worker seals each second, also after a restore. Start `patrol work`; if one runs, ask `patrol audit verify`.",
+    )
 
 
 def _time(at: datetime) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from patrol import checkins, duty, incidents, patrols, tracks
-from patrol.sync import alerts, media, notes
+from patrol.sos import trail
+from patrol.sync import alerts, clips, media, notes, responses
 from patrol.sync.mutation import Author, Effect, Mutation
 from storage.database import Connection
 from storage.vocabulary import Lane
@@ -35,6 +36,13 @@ KINDS: Mapping[str, Kind] = {
     "attach_alert_media": Kind(Lane.SOS, "media", media.attach_to_alerts, "alert_id"),
     "raise_alert": Kind(Lane.SOS, "alerts", alerts.raise_from_phones),
     "answer_alert": Kind(Lane.SOS, "alerts", alerts.answer_from_phones),
+    "close_alert": Kind(Lane.SOS, "alerts", alerts.close_from_phones),
+    "respond_to_alert": Kind(Lane.SOS, "alerts", responses.respond_from_phones),
+    "report_call": Kind(Lane.SOS, "alerts", responses.report_from_phones),
+    "report_positions": Kind(Lane.SOS, "trail", trail.report_positions, "alert_id"),
+    "declare_clip": Kind(Lane.SOS, "clips", clips.declare_from_phones, "alert_id"),
+    "declare_segments": Kind(Lane.SOS, "clips", clips.segments_from_phones),
+    "close_clip": Kind(Lane.SOS, "clips", clips.close_from_phones),
     "change_duty": Kind(Lane.RECORDS, "duty", duty.change_from_phones),
     "start_patrol": Kind(Lane.RECORDS, "patrols", patrols.start),
     "change_patrol": Kind(Lane.RECORDS, "patrols", patrols.change),

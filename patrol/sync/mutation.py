@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
 from patrol.errors import Problem
 from storage.vocabulary import MutationOutcome, OfficerRole
+
+UNREADABLE: Final = "unreadable"
+"""The kind of a change that this release cannot read: an app may be newer than the server."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Mutation:
 
     `fields` holds only what the phone set, as JSON values; a field that is missing was not changed. `base_rev` is the
     version that the change was made on, None for a new row. `captured_at` is the phone's clock, as it was written.
+    `raw` is what the phone sent, where not all of it could be read, and `unread` what that is.
     """
 
     sequence: int
@@ -31,10 +35,14 @@ class Mutation:
     captured_at: str
     base_rev: int | None
     fields: Mapping[str, Any]
+    raw: Mapping[str, Any] | None = None
+    unread: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def payload(self) -> dict[str, Any]:
         """The whole mutation as JSON values, the same for the same content."""
+        if self.raw is not None:
+            return {"kind": UNREADABLE, "raw": self.raw}
         return {
             "kind": self.kind,
             "rowId": str(self.row_id),

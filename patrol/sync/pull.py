@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from patrol.keys import KeySet
@@ -29,38 +29,15 @@ from patrol.sync.history import settle
 from patrol.sync.page import NO_CHECK, PAGE_BYTES, Check, LaneState, PulledPage, Removal
 from patrol.sync.room import Room
 from patrol.sync.sets import SetBook
-from patrol.sync.statements import REMOVAL_BYTES, Wanted
-from patrol.sync.subjects import BY_TABLE, SUBJECTS, Subject
+from patrol.sync.statements import Wanted
+from patrol.sync.subjects import BY_TABLE, SUBJECTS
+from patrol.sync.walk import Delta, Exits, Fill, Part, gone, key_of, size_of_change
 from storage.database import Connection
 from storage.statements import Statement
 from storage.sync import READ_LANES, READ_PULL_STATE
 
 NO_KEY = ("0", "00000000-0000-0000-0000-000000000000")
 """Below every (sync_xid, id)."""
-
-
-class _Fill(NamedTuple):
-    subject: Subject
-    scope: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.subject.name} {self.scope}"
-
-
-class _Delta(NamedTuple):
-    subject: Subject
-
-    @property
-    def name(self) -> str:
-        return self.subject.name
-
-
-class _Exits(NamedTuple):
-    name: str = "exits"
-
-
-_Part = _Fill | _Delta | _Exits
 
 
 @dataclass(slots=True)
@@ -99,6 +76,7 @@ class Pull:
         shown = [part for part in (done, walk) if part is not None]
         if walk is None or (walk.scopes, walk.shapes) != (scopes, shapes):
             page.revoked = self._revoked(done, walk, set(page.scopes))
+            done = self._unmixed(done, walk)
             page.reset_subjects = self._unknown(done)
             walk = Pass(now, scopes, shapes, None, None)
         room = Room(limit, size)
@@ -106,7 +84,7 @@ class Pull:
         while walk is not None:
             finished = Done(walk.until, walk.scopes, walk.shapes)
             parts, kept = self._parts(done, walk)
-            filled = filled or walk.filled or any(isinstance(one, _Fill) for one in parts)
+            filled = filled or walk.filled or any(isinstance(one, Fill) for one in parts)
             walk = await self._walk(parts, kept, done, walk, room, page)
             if walk is not None:
                 walk = replace(walk, filled=filled)
@@ -170,6 +148,19 @@ class Pull:
         gone = (had | self._scopes(abandoned)) - (had & {str(scope) for scope in scopes})
         return sorted(map(UUID, gone))
 
+    def _unmixed(self, done: Done | None, abandoned: Pass | None) -> Done | None:
+        """The state that a phone has, without the subjects of which an abandoned walk gave rows in another shape.
+
+        Those rows lie among the others, with fewer fields, and are new to nobody: the subject is filled from nothing. So
+        it is when an app goes back to an earlier release in the middle of a walk, and forth again.
+        """
+        if done is None or abandoned is None:
+            return done
+        given = dict(self.sets.content(abandoned.shapes))
+        had = self.sets.content(done.shapes)
+        left = [[name, shape] for name, shape in had if given.get(name, shape) == shape]
+        return done if left == had else replace(done, shapes=self.sets.name(left))
+
     def _unknown(self, done: Done | None) -> list[str]:
         """Subjects that are filled from nothing, although the phone has a copy of others.
 
@@ -184,28 +175,28 @@ class Pull:
     def _scopes(self, part: Done | Pass | None) -> set[str]:
         return set() if part is None else set(self.sets.content(part.scopes))
 
-    def _parts(self, done: Done | None, walk: Pass) -> tuple[list[_Part], list[str]]:
+    def _parts(self, done: Done | None, walk: Pass) -> tuple[list[Part], list[str]]:
         """The parts of a walk, the same on each of its pages; and the scopes that it keeps."""
         scopes, had = self._scopes(walk), self._scopes(done)
         old = {} if done is None else dict(self.sets.content(done.shapes))
         # As texts: they stand in the order of the ids, and a walk of hundreds of parts needs the ids of few.
         whole, added, kept = sorted(scopes), sorted(scopes - had), sorted(scopes & had)
-        parts: list[_Part] = []
+        parts: list[Part] = []
         for subject in SUBJECTS:
             if subject.name not in self.wanted:
                 continue
             same = old.get(subject.name) == self.wanted[subject.name].shape_id()
-            parts += [_Fill(subject, scope) for scope in (added if same else whole)]
+            parts += [Fill(subject, scope) for scope in (added if same else whole)]
             # Also for a new shape, whose fill has no removals, and for one that an abandoned walk began to fill.
             if kept:
-                parts.append(_Delta(subject))
+                parts.append(Delta(subject))
         if kept:
-            parts.append(_Exits())
+            parts.append(Exits())
         return parts, kept
 
     async def _walk(
         self,
-        parts: Sequence[_Part],
+        parts: Sequence[Part],
         kept: list[str],
         done: Done | None,
         walk: Pass,
@@ -226,14 +217,14 @@ class Pull:
                 return replace(walk, part=here.name, after=after)
             rows: list[Any] = []
             ended = True
-            if isinstance(here, _Fill):
+            if isinstance(here, Fill):
                 rows, ended = await self._fill(here, walk, after, room, page)
-            elif isinstance(here, _Delta) and here.subject.name in changed:
+            elif isinstance(here, Delta) and here.subject.name in changed:
                 rows, ended = await self._delta(here, done, walk, kept, after, room, page)
-            elif isinstance(here, _Exits) and "exits" in changed:
+            elif isinstance(here, Exits) and "exits" in changed:
                 rows, ended = await self._exits(done, walk, kept, after, room, page)
             if not ended:
-                after = _key(rows[-1]) if rows else after
+                after = key_of(rows[-1]) if rows else after
                 return replace(walk, part=here.name, after=after)
             place, after = place + 1, None
         return None
@@ -247,7 +238,7 @@ class Pull:
         return frozenset(row["subject"] for row in found)
 
     async def _fill(
-        self, part: _Fill, walk: Pass, after: Any, room: Room, page: PulledPage
+        self, part: Fill, walk: Pass, after: Any, room: Room, page: PulledPage
     ) -> tuple[list[Any], bool]:
         bound = {"scope": part.scope, "until": walk.until, "now": page.server_time}
         name = part.subject.name
@@ -278,12 +269,12 @@ class Pull:
                 return taken, False
             if len(found) < chunk:
                 return taken, True
-            after = _key(found[-1])
+            after = key_of(found[-1])
         return taken, False
 
     async def _delta(
         self,
-        part: _Delta,
+        part: Delta,
         done: Done | None,
         walk: Pass,
         kept: list[str],
@@ -296,7 +287,7 @@ class Pull:
             name, statements.delta(self.wanted[name]), done, walk, kept, after, room, page
         )
         for row in rows:
-            reason = _gone(row)
+            reason = gone(row)
             if reason:
                 page.removals.append(Removal(name, row["_id"], reason))
             else:
@@ -322,7 +313,10 @@ class Pull:
         for table, ids in left.items():
             # A row that moved to another scope of the same officer, or came back, has not left this phone.
             here = {
-                row["id"] for row in await self.connection.fetch(statements.still_here(table), ids)
+                row["id"]
+                for row in await self.connection.fetch(
+                    statements.still_here(table), ids, page.scopes
+                )
             }
             name = BY_TABLE[table].name
             if name in self.wanted:
@@ -351,7 +345,7 @@ class Pull:
         # Nothing that was stamped below `xmin` is new. The index is entered there: from its very beginning it would be
         # read as a whole, also where a second condition told so.
         after = after or (str(int(cursors.xmin(done.snapshot)) - 1), NO_KEY[1])
-        return await self._fitting(kind, statement, bound, after, room, _size_of_change)
+        return await self._fitting(kind, statement, bound, after, room, size_of_change)
 
     async def _check(self, check: Check, filled: bool, room: Room, page: PulledPage) -> None:
         """Repairs and digests of a complete copy: all of it is read in the snapshot that the copy now has."""
@@ -380,18 +374,3 @@ class Pull:
             strangers(name), [repair.part.scope_id], now, list(repair.ids)
         )
         page.removals += [Removal(name, row["id"], "NOT_HELD") for row in found]
-
-
-def _gone(row: Any) -> str | None:
-    """Why a row of a difference is a removal; None if it is a row."""
-    if row.get("_deleted"):
-        return "DELETED"
-    return "EXPIRED" if row.get("_expired") else None
-
-
-def _size_of_change(row: Any) -> int:
-    return REMOVAL_BYTES if _gone(row) else row["_size"]
-
-
-def _key(row: Any) -> tuple[str, str]:
-    return row["_xid"], str(row["_id"])

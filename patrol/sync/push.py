@@ -8,7 +8,7 @@ from what was stored. After a restore a lane goes on where the phone still can (
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -19,12 +19,18 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from patrol.constraints import problem_of
-from patrol.errors import RetryLater, SequenceGap, SequenceReused
+from patrol.errors import (
+    ChangeUnreadable,
+    RetryLater,
+    SequenceGap,
+    SequenceReused,
+    VariableInvalid,
+)
 from patrol.sync.adoption import NOTHING_SAID, Held, Holder, Lost, adopt, in_gaps
-from patrol.sync.answers import Answer, pending, plain, repeat, twin
+from patrol.sync.answers import Answer, is_repeat, pending, plain, repeat, twin
 from patrol.sync.epoch import begin_epoch_after
 from patrol.sync.kinds import KINDS
-from patrol.sync.mutation import Author, Effect, Mutation
+from patrol.sync.mutation import Author, Effect, Mutation, refused
 from storage.database import Connection, Database
 from storage.faults import DatabaseUnavailable
 from storage.history import EpochCause
@@ -165,11 +171,7 @@ class _Chunk:
                     # Stored under another number before a restore: the effect is there, so the lane goes on.
                     await self._flush(fresh, done)
                     done.applied_sequence = one.sequence
-                if (
-                    before is not None
-                    and before["mutation_id"] == one.mutation_id
-                    and (bytes(before["content_sha256"]) == one.digest)
-                ):
+                if before is not None and is_repeat(one, before):
                     if "pending" in before:
                         twins.append(one)
                     else:
@@ -177,8 +179,13 @@ class _Chunk:
                 else:
                     reused.append(one)
         await self._flush(fresh, done)
-        settled = {answer.sequence: answer for answer in done.answers}
-        done.answers += [twin(one, settled[one.sequence]) for one in twins]
+        # By what they are: an app that counted on after a lost answer sends the same under two numbers.
+        settled = {
+            answer.mutation_id: answer
+            for answer in done.answers
+            if answer.outcome is not MutationOutcome.GAP
+        }
+        done.answers += [twin(one, settled[one.mutation_id]) for one in twins]
         done.answers += [
             plain(one, MutationOutcome.SEQUENCE_REUSED, SequenceReused.code) for one in reused
         ]
@@ -264,6 +271,9 @@ class _Chunk:
         effects: dict[int, Effect] = {}
         for kind, group in groups.items():
             for mutation, effect in await self._halved(kind, group, author):
+                if mutation.unread:
+                    detail = {**effect.detail, "unread": dict(mutation.unread)}
+                    effect = replace(effect, detail=detail)
                 effects[mutation.sequence] = effect
         return [(one, effects[one.sequence]) for one in run]
 
@@ -271,9 +281,15 @@ class _Chunk:
         self, kind: str, group: Sequence[Mutation], author: Author
     ) -> list[tuple[Mutation, Effect]]:
         """Applies a group at once; bad data is halved until the culprit stands alone, all else is not its fault."""
+        known = KINDS.get(kind)
+        if known is None:
+            return [(one, refused(one, ChangeUnreadable)) for one in group]
+        # A call for help is taken from whatever lane it comes in.
+        if known.lane not in (self.lane, Lane.SOS):
+            return [(one, refused(one, VariableInvalid, lane=known.lane.value)) for one in group]
         try:
             async with self.connection.transaction():
-                effects = await KINDS[kind].apply(self.connection, author, group)
+                effects = await known.apply(self.connection, author, group)
                 return list(zip(group, effects, strict=True))
         except asyncpg.PostgresError as error:
             if (error.sqlstate or "")[:2] not in ("22", "23"):
@@ -349,8 +365,8 @@ def runs(mutations: Iterable[Mutation]) -> list[list[Mutation]]:
     written: set[int] = set()
     parents: set[int] = set()
     for one in mutations:
-        field = KINDS[one.kind].parent
-        named = None if field is None else one.fields.get(field)
+        kind = KINDS.get(one.kind)
+        named = None if kind is None or kind.parent is None else one.fields.get(kind.parent)
         parent = None if named is None else UUID(str(named)).int
         row = one.row_id.int
         if row in written or row in parents or parent in written:

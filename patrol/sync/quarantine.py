@@ -7,10 +7,10 @@ No lane moves, because the phone was answered long ago.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -21,15 +21,17 @@ from patrol.audit import audit
 from patrol.constraints import problem_of
 from patrol.errors import (
     BadRequest,
+    ChangeUnreadable,
     FieldConflict,
     NotAllowed,
     NotFound,
     RecordInvalid,
     StateNotReachable,
-    VariableInvalid,
 )
+from patrol.incidents import FIELDS_TOLD
 from patrol.sync.kinds import KINDS
-from patrol.sync.mutation import Author, Effect, Mutation, refused
+from patrol.sync.mutation import UNREADABLE, Author, Effect, Mutation, refused
+from patrol.sync.overdue import ask_to_tell
 from storage.database import Connection, Database
 from storage.job_turns import Every
 from storage.officers import READ_RANK
@@ -62,6 +64,10 @@ LONGEST_REASON = 500
 
 _TAKEN = (MutationOutcome.APPLIED, MutationOutcome.MERGED, MutationOutcome.DUPLICATE)
 _POSITION = ("latitude", "longitude", "accuracy_m")
+
+
+Reader: TypeAlias = Callable[[Mapping[str, Any]], Mutation | None]
+"""Reads a change as a phone sent it; None where this release still cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,7 @@ async def replay(
     *,
     by: str,
     reason: str,
+    read: Reader,
     station: UUID | None = None,
     overrule: bool = False,
 ) -> Replayed:
@@ -107,6 +114,7 @@ async def replay(
 
     Args:
         by: who decides, as kept beside the item.
+        read: for what an earlier release of the server could not read.
         station: the station that it must be of; None for any.
         overrule: values that somebody else has changed since give way to those of the mutation.
 
@@ -123,9 +131,9 @@ async def replay(
         await connection.execute(SETTLE_ITEM, item, MutationOutcome.DUPLICATE.value, by, why)
         await audit(connection, "quarantine.replay", item, outcome="DUPLICATE", reason=why)
         return Replayed(MutationOutcome.DUPLICATE)
-    mutation = _mutation(kept)
+    mutation = _mutation(kept, read)
     effect = (
-        Effect(MutationOutcome.REJECTED, item, code=VariableInvalid.code)
+        Effect(MutationOutcome.REJECTED, item, code=ChangeUnreadable.code)
         if mutation is None
         else await _apply(connection, kept, _contested(kept, mutation, overrule=overrule))
     )
@@ -179,7 +187,7 @@ async def discard(
 
 
 async def watch(database: Database, *, shift: timedelta = SHIFT) -> int:
-    """Runs the job `WATCH`: says in the log, once for each item, that it has waited for longer than a shift.
+    """Runs the job `WATCH`: tells supervisors and the log, once for each item, that it has waited for longer than a shift.
 
     What its phone has pushed since is resolved without anybody.
 
@@ -189,6 +197,8 @@ async def watch(database: Database, *, shift: timedelta = SHIFT) -> int:
     async with database.write(system("quarantine"), Role.SYSTEM) as connection:
         await connection.execute(RESOLVE_PUSHED)
         late = await connection.fetch(MARK_OVERDUE, shift)
+        for one in sorted({(row["station_id"], row["lane"] == Lane.SOS) for row in late}):
+            await ask_to_tell(connection, one[0], urgent=one[1])
     for station in sorted({row["station"] for row in late}):
         mine = [row for row in late if row["station"] == station]
         log.warning(
@@ -215,7 +225,9 @@ def subject_of(payload: Mapping[str, Any]) -> str | None:
 def summary_of(payload: Mapping[str, Any]) -> str:
     """A line by which a person tells one kept mutation from another: a title, the beginning of a text, a step."""
     fields = payload.get("fields")
-    kind = str(payload.get("kind") or "unreadable")
+    kind = str(payload.get("kind") or UNREADABLE)
+    if kind == UNREADABLE:
+        kind, fields = _member_of(payload.get("raw"))
     if not isinstance(fields, Mapping):
         return kind
     for name in ("title", "text", "note", "description", "status", "severity", "category"):
@@ -224,6 +236,15 @@ def summary_of(payload: Mapping[str, Any]) -> str:
             return line if len(line) <= 80 else f"{line[:79]}…"
     points = fields.get("points")
     return f"{kind}: {len(points)} points" if isinstance(points, list) else kind
+
+
+def _member_of(raw: Any) -> tuple[str, Any]:
+    """What a change that could not be read calls itself, and what is in it."""
+    change = raw.get("change") if isinstance(raw, Mapping) else None
+    if not isinstance(change, Mapping) or not change:
+        return UNREADABLE, None
+    name = next(iter(change))
+    return str(name)[:80], change[name]
 
 
 def _reason(reason: str) -> str:
@@ -240,10 +261,12 @@ async def _lock(connection: Connection, item: UUID, station: UUID | None) -> Map
     return kept
 
 
-def _mutation(kept: Mapping[str, Any]) -> Mutation | None:
+def _mutation(kept: Mapping[str, Any], read: Reader) -> Mutation | None:
     """The mutation as its phone sent it; None for one that no rule knows."""
     payload = orjson.loads(kept["payload"])
     try:
+        if payload["kind"] == UNREADABLE:
+            return read(payload["raw"])
         if payload["kind"] not in KINDS:
             return None
         return Mutation(
@@ -264,6 +287,7 @@ def _contested(kept: Mapping[str, Any], mutation: Mutation, *, overrule: bool) -
     lost = orjson.loads(kept["detail"]).get("fields")
     if kept["code"] == FieldConflict.code and lost:
         names = {*lost, *(_POSITION if "position" in lost else ())}
+        names |= {name for name, told in FIELDS_TOLD.items() if told in lost}
         fields = {name: value for name, value in mutation.fields.items() if name in names}
         mutation = replace(mutation, fields=fields)
     # A change without a version is based on the row as it stands.

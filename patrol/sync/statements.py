@@ -227,6 +227,18 @@ CHANGED = " union all ".join(
 
 
 def still_here(table: str) -> str:
-    """Of some ids, those that the row policies still show."""
-    assert table in BY_TABLE  # a table's name, never input
-    return f"select id from {table} where id = any ($1::uuid[])"  # noqa: S608 # checked above
+    """Of some ids, those that stand in some scopes, and that the row policies show.
+
+    The policies alone do not say it: an officer may read an alert that he was called for and that no scope of his holds.
+    What is deleted or over by now stands nowhere: a scope that is filled gives neither the row nor its removal.
+    """
+    rows = BY_TABLE[table].table  # a table's name, never input
+    live = (
+        " and (expires_at is null or expires_at > clock_timestamp())"
+        if "expires_at" in rows.c
+        else ""
+    )
+    return (
+        f"select id from {table} where id = any ($1::uuid[]) and scope_id = any ($2::uuid[]) "  # noqa: S608 # checked above
+        f"and deleted_at is null{live}"
+    )

@@ -24,6 +24,8 @@ def _of(name: str, model: type) -> Subject:
 SUBJECTS: tuple[Subject, ...] = (
     _of("alerts", tables.SosAlert),
     _of("steps", tables.SosStep),
+    _of("responses", tables.SosResponse),
+    _of("clips", tables.SosClip),
     _of("stations", tables.Station),
     _of("zones", tables.Zone),
     _of("posts", tables.SosPost),

@@ -29,10 +29,19 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Sift:
+    """A list of which each entry is taken or refused by itself: the argument, and which misfits the rule can answer at all."""
+
+    argument: str
+    answerable: Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class ShortWay:
     """A mutation whose variables msgspec may decode; see `schema.mutations.short`."""
 
     rule: Rule
+    sift: Sift | None = None
 
 
 def planned(
@@ -51,11 +60,15 @@ def planned(
     return strawberry.field(default=None, metadata={READ: Planned(found, where)}, **options)
 
 
-def short_way(**options: Any) -> Callable[[Rule], Any]:
+def short_way(*, sift: Sift | None = None, **options: Any) -> Callable[[Rule], Any]:
     """Declares a mutation with a short way in: for an operation of it alone, with variables that fit at once.
 
     The rule is called as `rule(context, **arguments)`, either way with the same values; inputs come as structs or as
     Strawberry's dataclasses, with the same attributes.
+
+    Args:
+        sift: entries of this argument that do not fit come as they were sent, in `context.unread`, instead of refusing the
+            whole request. An operation that has no short way is refused whole.
     """
 
     def declare(rule: Rule) -> Any:
@@ -71,6 +84,6 @@ def short_way(**options: Any) -> Callable[[Rule], Any]:
             parameters=[asks, *list(signature.parameters.values())[1:]]
         )
         del resolver.__wrapped__  # or the rule's own signature would be found
-        return strawberry.mutation(resolver, metadata={READ: ShortWay(rule)}, **options)
+        return strawberry.mutation(resolver, metadata={READ: ShortWay(rule, sift)}, **options)
 
     return declare

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from typing import Any
 
@@ -140,6 +140,11 @@ class Mutations:
         plan.cost.keep(values, operation.limits)
         run = Answering(plan, context, self.role)
         result = await self._short(run, variables)
+        if result is None and plan.short is not None:
+            variables, unread = plan.short[2].sifted(variables)
+            if unread:
+                run.context = replace(context, unread=unread)
+                result = await self._short(run, variables)
         if result is None:
             result = await self._stock(operation, variables, run)
         return result, [formatted(error, problem) for error, problem in run.problems]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any
 
@@ -12,22 +12,49 @@ from graphql import (
     GraphQLArgument,
     GraphQLError,
     GraphQLField,
+    GraphQLInputType,
+    GraphQLList,
     GraphQLNonNull,
     GraphQLSchema,
     OperationDefinitionNode,
     Undefined,
     VariableNode,
     Visitor,
+    get_nullable_type,
     visit,
 )
 from graphql.execution.get_variable_signature import get_variable_signature
-from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_literal
+from graphql.utilities.coerce_input_value import (
+    coerce_default_value,
+    coerce_input_literal,
+    coerce_input_value,
+)
 from strawberry import UNSET
 
-from schema.mutations.declare import Rule, ShortWay
+from schema.mutations.declare import Rule, ShortWay, Sift
 from schema.mutations.inputs import NoShortWay, Slot, Struct, Structs, is_plain, required
 from schema.planner.operation import Operation
 from schema.planner.select import read_of
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """Tells which entries of a variable fit, by the short way or by the stock one."""
+
+    name: str
+    kind: GraphQLInputType
+    struct: Struct
+    answerable: Callable[[Any], bool]
+
+    def fits(self, entry: Any) -> bool:
+        try:
+            msgspec.convert({"entry": entry}, self.struct)
+        except msgspec.ValidationError:
+            try:
+                return coerce_input_value(entry, self.kind) is not Undefined
+            except (GraphQLError, ValueError, TypeError):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +65,23 @@ class Short:
     struct: Struct
     names: Sequence[str]
     constants: Mapping[str, Any]
+    sieve: Sieve | None = None
+
+    def sifted(self, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+        """The variables with a list of what fits, and the entries that do not; all of them where a misfit has no answer."""
+        given = dict(variables)
+        entries = None if self.sieve is None else given.get(self.sieve.name)
+        if self.sieve is None or not isinstance(entries, list):
+            return given, []
+        fitting, unread = [], []
+        for one in entries:
+            if self.sieve.fits(one):
+                fitting.append(one)
+            elif self.sieve.answerable(one):
+                unread.append(one)
+            else:
+                return given, []
+        return {**given, self.sieve.name: fitting}, unread
 
     def arguments(self, variables: Mapping[str, Any]) -> dict[str, Any] | None:
         """The arguments by Python name; None where the stock way must look at the variables."""
@@ -61,13 +105,13 @@ def short(
     if not isinstance(declared, ShortWay) or operation.conditions:
         return None
     try:
-        return _compiled(operation, declared.rule, field, node, structs)
+        return _compiled(operation, declared, field, node, structs)
     except NoShortWay:
         return None
 
 
 def _compiled(
-    operation: Operation, rule: Rule, field: GraphQLField, node: FieldNode, structs: Structs
+    operation: Operation, declared: ShortWay, field: GraphQLField, node: FieldNode, structs: Structs
 ) -> Short:
     definition = operation.definition
     given = {one.name.value: one.value for one in node.arguments or ()}
@@ -99,7 +143,19 @@ def _compiled(
     struct = structs.make(
         definition.name.value if definition.name else "Variables", slots, closed=False
     )
-    return Short(rule, struct, [one.name for one in slots], constants)
+    sieve = None if declared.sift is None else _sieve(declared.sift, slots, structs)
+    return Short(declared.rule, struct, [one.name for one in slots], constants, sieve)
+
+
+def _sieve(sift: Sift, slots: Sequence[Slot], structs: Structs) -> Sieve | None:
+    """The sieve of the variable that a list comes in; None where it is written into the operation."""
+    slot = next((one for one in slots if one.name == sift.argument), None)
+    if slot is None:
+        return None
+    kind = get_nullable_type(slot.kind)
+    assert isinstance(kind, GraphQLList)
+    entry = structs.make("Entry", [Slot("entry", "entry", kind.of_type, MISSING)])
+    return Sieve(slot.sent_as, kind.of_type, entry, sift.answerable)
 
 
 def _variable(

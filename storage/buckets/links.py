@@ -66,6 +66,7 @@ class LinkSigner:
     ) -> None:
         self.address = address
         self.region = region
+        self.access_key = access_key
         self._secret = secret_key
         self._reads: dict[tuple[str, int], Reads] = {}
         self._client = Minio(

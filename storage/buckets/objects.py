@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 from minio import Minio
 from minio.datatypes import Object
 from minio.error import S3Error
+from minio.retention import Retention
 
 from storage.buckets.purposes import Bucket
 from storage.buckets.spool import BLOCK, Spool, local_disk
+from storage.buckets.uploads import LOCK_MODE
 from storage.faults import ObjectTooLarge, StoreRefused, StoreUnavailable
 
 _NEVER_HELD = {"NoSuchObjectLegalHold", "NoSuchObjectLockConfiguration"}
+_NEVER_LOCKED = {"ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +165,23 @@ def is_held(client: Minio, name: str, key: str, version_id: str) -> bool:
         if error.code in _NEVER_HELD:
             return False
         raise
+
+
+def retain(client: Minio, name: str, key: str, version_id: str, until: datetime) -> None:
+    """Lock a version until a time, unless it is locked for longer: a lock can only be made longer."""
+    present = retained_until(client, name, key, version_id)
+    if present is None or present < until.astimezone(UTC).replace(microsecond=0):
+        client.set_object_retention(
+            name, key, Retention(LOCK_MODE, until.astimezone(UTC)), version_id=version_id
+        )
+
+
+def retained_until(client: Minio, name: str, key: str, version_id: str) -> datetime | None:
+    """Until when a version is locked. Stores differ in how they say "never was"."""
+    try:
+        found = client.get_object_retention(name, key, version_id)
+    except S3Error as error:
+        if error.code in _NEVER_LOCKED:
+            return None
+        raise
+    return None if found is None else found.retain_until_date

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import BinaryIO
 
@@ -14,10 +14,12 @@ from storage.buckets import objects
 from storage.buckets.checks import prove_hold, prove_public_link
 from storage.buckets.connection import Connection, Patience
 from storage.buckets.links import LinkSigner, Method, PublicAddress, bucket_name
+from storage.buckets.multipart import Multiparts
 from storage.buckets.objects import Receipt, StoredObject
 from storage.buckets.purposes import Bucket, check_prefix
 from storage.buckets.spool import BLOCK, Declared, Spool
 from storage.buckets.upkeep import BucketReport, ensure_bucket, report_on
+from storage.buckets.uploads import UploadLink, sign_upload
 from storage.faults import ObjectMissing
 
 PAGE = 1000
@@ -56,6 +58,7 @@ class ObjectStore:
         )
         address = PublicAddress.parse(public_endpoint or self._connection.endpoint, secure=secure)
         self._signer = LinkSigner(address, access_key, secret_key, region=region)
+        self.multiparts = Multiparts(self._connection, self._signer, self.name_of)
 
     def close(self) -> None:
         """Close idle connections."""
@@ -297,6 +300,32 @@ class ObjectStore:
             version_id,
         )
 
+    async def retain(self, bucket: Bucket, key: str, *, version_id: str, until: datetime) -> None:
+        """Lock one version until a time, so that nobody can delete it before; a longer lock stays as it is.
+        StoreRefused where the bucket has no lock."""
+        name = self.name_of(bucket)
+        await self._connection.run(
+            f"locking in {name}",
+            objects.retain,
+            self._connection.quick,
+            name,
+            key,
+            version_id,
+            until,
+        )
+
+    async def retained_until(self, bucket: Bucket, key: str, *, version_id: str) -> datetime | None:
+        """Until when one version is locked; None for one that is not."""
+        name = self.name_of(bucket)
+        return await self._connection.run(
+            f"asking for a lock in {name}",
+            objects.retained_until,
+            self._connection.quick,
+            name,
+            key,
+            version_id,
+        )
+
     # Links
 
     def link(
@@ -328,3 +357,26 @@ class ObjectStore:
         """A signed public link to read by. It stays the same for minutes, so that who has the object does not fetch it
         again. See LinkSigner.steady."""
         return self._signer.steady(self.name_of(bucket), key, lasting=lasting)
+
+    def upload_link(
+        self,
+        bucket: Bucket,
+        key: str,
+        *,
+        sha256: str,
+        size: int,
+        content_type: str,
+        expires: timedelta,
+        locked_until: datetime | None = None,
+    ) -> UploadLink:
+        """A signed public link to upload just these bytes by, once. See sign_upload."""
+        return sign_upload(
+            self._signer,
+            self.name_of(bucket),
+            key,
+            sha256_hex=sha256,
+            size=size,
+            content_type=content_type,
+            expires=expires,
+            locked_until=locked_until if bucket.locked else None,
+        )

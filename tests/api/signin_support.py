@@ -20,6 +20,7 @@ from api.problems import answer, as_problem
 from api.push.silent import SilentNotifier
 from api.services import Services
 from api.settings import Settings
+from api.telling import AppriseTeller
 from patrol.errors import Problem
 from patrol.keys import KeySet
 from storage.buckets import ObjectStore
@@ -27,6 +28,7 @@ from storage.database import Database
 from storage.faults import StorageFault
 from storage.principal import Principal, Role
 from tests import personas
+from tests.conftest import SECRET
 from tests.signing_phone import SigningPhone
 from tests.world import World
 
@@ -114,7 +116,13 @@ async def client_of(
     )
     settings = Settings(public_url="https://patrol.example")
     app.state.services = Services(
-        settings, database, keys, store, Live(database.url), SilentNotifier()
+        settings,
+        database,
+        keys,
+        store,
+        Live(database.url),
+        SilentNotifier(),
+        AppriseTeller(SECRET),
     )
     transport = httpx.ASGITransport(app, client=("198.51.100.7", 1234))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as opened:

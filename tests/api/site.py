@@ -20,6 +20,7 @@ from api.live import Live
 from api.push import SilentNotifier
 from api.services import Services
 from api.settings import Settings
+from api.telling import AppriseTeller
 from patrol.images import draw_frame
 from patrol.keys import KeySet
 from storage.buckets import Bucket, ObjectStore
@@ -90,7 +91,9 @@ async def opened(
     """A site over the services of one test."""
     settings = Settings(secret=SecretStr(SECRET), snapshot_bytes=LIMIT)
     async with Live(login_url) as live:
-        services = Services(settings, database, keys, store, live, SilentNotifier())
+        services = Services(
+            settings, database, keys, store, live, SilentNotifier(), AppriseTeller(SECRET)
+        )
         async with (
             serving(services) as address,
             httpx.AsyncClient(base_url=f"http://{address}", trust_env=False, timeout=20) as client,

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import orjson
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from api.cli.app import app
 from api.cli.exits import Exit
+from api.live import CHANNEL
 from patrol.keys import KeySet
 from schema.phone import phone_door
 from storage.database import Database
@@ -190,6 +192,31 @@ async def test_a_refused_file_lists_every_row_and_leaves_nothing(
     ]
     assert lines[-1] == "patrol: Nothing was imported: the file has 3 errors."
     assert await owner.fetchval("select count(*) from camera") == before
+
+
+async def test_an_import_pokes_the_phones_of_the_station_and_one_without_changes_nobody(
+    patrol: CommandLine, database: Database, owner: asyncpg.Connection
+) -> None:
+    station = await World(database).add_station("Mae Sot")
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    def hear(*told: Any) -> None:
+        heard.put_nowait(told[3])
+
+    await owner.add_listener(CHANNEL, hear)
+    for file, subjects in (("zones.geojson", ["zones"]), ("cameras.csv", ["cameras", "posts"])):
+        imported = (file.split(".")[0], "import", str(EXAMPLES / file))
+        await patrol.ok(*imported)
+        async with asyncio.timeout(20):
+            scopes, named, _ = orjson.loads(await heard.get())
+        zones = [row["id"] for row in await owner.fetch("select id from zone")]
+        assert (set(scopes), named) == ({str(one) for one in (station, *zones)}, subjects)
+        await patrol.ok(*imported)
+    # Whatever was sent before has been heard once this is.
+    await owner.execute("select pg_notify($1, 'last')", CHANNEL)
+    async with asyncio.timeout(20):
+        assert await heard.get() == "last"
+    await owner.remove_listener(CHANNEL, hear)
 
 
 async def test_a_second_import_says_that_nothing_changed(

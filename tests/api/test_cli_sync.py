@@ -132,3 +132,26 @@ async def test_a_process_that_starts_notices_before_it_serves_and_looks_again_ea
         [turn] = [one for one in schedules() if one.name == WATCH]
         assert turn.every == timedelta(minutes=1)
         assert WATCH in handlers(services)
+
+
+async def test_the_doctor_names_the_phone_with_the_oldest_cursor_and_late_seals(
+    patrol: CommandLine, keeper: Keeper, world: World, owner: asyncpg.Connection
+) -> None:
+    await keeper.phone.pull()
+    badge = await owner.fetchval("select badge from officer where id = $1", world.kanya)
+    told = orjson.loads(await patrol.ok("sync", "doctor", "--json"))["findings"]
+    found = {one["about"]: one for one in told}
+    assert found["oldest cursor"]["verdict"] == "good"
+    assert badge in found["oldest cursor"]["value"]
+    assert str(keeper.phone.context.principal.device_id) in found["oldest cursor"]["value"]
+    assert "1 copies are waited for, 0 were given up" in found["oldest cursor"]["value"]
+    assert found["audit log"]["verdict"] == "good"
+    await owner.execute("update held_snapshot set seen_at = now() - interval '8 days'")
+    await owner.execute(
+        "insert into audit_entry (at, principal, act, subject) "
+        "values (now() - interval '1 hour', 'system:test', 'test.act', 'late')"
+    )
+    told = orjson.loads(await patrol.ok("sync", "doctor", "--json"))["findings"]
+    found = {one["about"]: one for one in told}
+    assert "8 d 0 h ago" in found["oldest cursor"]["value"]
+    assert found["oldest cursor"]["verdict"] == found["audit log"]["verdict"] == "look"

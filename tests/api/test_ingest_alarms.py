@@ -48,8 +48,9 @@ async def test_a_press_raises_an_alert_and_further_presses_join_it(
 
     alert = first.json()["alertId"]
     assert (first.status_code, second.status_code) == (201, 200)
-    assert first.json() == {"alertId": alert, "status": "OPEN", "joined": False}
-    assert second.json() == {"alertId": alert, "status": "OPEN", "joined": True}
+    shown = {"alertId": alert, "status": "OPEN", "state": "OPEN", "drill": False}
+    assert first.json() == {**shown, "joined": False}
+    assert second.json() == {**shown, "joined": True}
     assert await owner.fetchval("select presses from sos_alert") == 2
 
 

@@ -12,9 +12,12 @@ import orjson
 import pytest
 
 from patrol.errors import by_code
+from patrol.identity.post_keys import issue_post_link, issue_post_password
 from patrol.keys import KeySet
 from storage.buckets import ObjectStore
 from storage.database import Database
+from storage.principal import system
+from storage.vocabulary import PostAction
 from tests.api.site import FRAME, Site, opened
 from tests.world import World
 
@@ -38,6 +41,9 @@ async def test_an_example_of_the_guide_works_as_it_is_written(
     site: Site, tmp_path: Path, example: str
 ) -> None:
     (tmp_path / "frame.jpg").write_bytes(FRAME)
+    async with site.services.database.write(system("test")) as connection:
+        password = await issue_post_password(connection, site.world.post)
+        link = await issue_post_link(connection, site.world.post, PostAction.ALARM)
     curl = await asyncio.create_subprocess_exec(
         "sh",
         "-c",
@@ -49,6 +55,8 @@ async def test_an_example_of_the_guide_works_as_it_is_written(
             "CAMERA": str(site.world.market_camera),
             "POST": str(site.world.post),
             "KEY": site.post_key if "/posts/" in example else site.camera_key,
+            "PASSWORD": password.secret,
+            "SECRET": link.secret,
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -67,6 +75,6 @@ def _shown_answers() -> list[str]:
 
 def test_the_guide_names_only_codes_of_the_catalogue() -> None:
     rows = re.findall(r"^\| (\d{3}) +\| `([A-Z_]+)`", GUIDE.read_text(encoding="utf-8"), re.M)
-    assert len(rows) == 7
+    assert len(rows) == 12
     for status, name in rows:
         assert by_code(name).http_status == int(status)

@@ -113,3 +113,26 @@ async def test_a_listener_behind_a_silent_network_is_told_that_anything_may_have
     assert change.scope_ids == (SCOPE,)
     assert (change.subjects, change.alert_ids) == ((), ())
     assert line.joined > 1
+
+
+async def test_a_change_of_anything_does_not_look_like_the_subjects_beside_it(
+    cable: tuple[Cable, str],
+) -> None:
+    _, address = cable
+    async with Live(address) as live:
+        changes = live.changes(frozenset({SCOPE}))
+        hearing = asyncio.create_task(anext(changes))
+        await asyncio.sleep(0)  # lets the listener stand before the pokes
+        # Within one coalescing, as they also merge for a client that is slow to read.
+        live.poke([SCOPE], ["incidents"])
+        live.poke([SCOPE], [])
+        async with asyncio.timeout(LIMIT):
+            first = await hearing
+            hearing = asyncio.create_task(anext(changes))
+            await asyncio.sleep(0)
+            live.poke([SCOPE], ["incidents"])
+            second = await hearing
+        await changes.aclose()
+    assert (first.scope_ids, first.subjects) == ((SCOPE,), ())
+    # The negative control: without it, the subjects are told.
+    assert second.subjects == ("incidents",)

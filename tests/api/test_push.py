@@ -13,9 +13,9 @@ from firebase_admin import exceptions
 from google.auth import exceptions as google_exceptions
 
 from api.fake_firebase import Answer, FakeFirebase, answers
-from api.push.firebase import WINDOW
+from api.push.firebase import ORDINARY_WINDOW, WINDOW
 from api.push.verdict import retry_after, verdict_of
-from patrol.notify import Outcome, PushAddress
+from patrol.notify import Notification, Outcome, PushAddress
 from tests.api.push_support import MakeNotifier, fids, notifiers_of, sent_to_one, sos
 
 
@@ -218,6 +218,41 @@ async def test_without_the_window_the_far_would_not_wait_for_the_near(
     firebase.release()
 
     assert len(await sending) == 25
+
+
+async def test_ordinary_pushes_wait_for_as_long_as_an_sos_is_being_sent(
+    firebase: FakeFirebase, make: MakeNotifier
+) -> None:
+    notifier = make(timeout=60)
+    firebase.always_answers(answers.slow(60), to="phone-000")
+    calling = asyncio.create_task(notifier.send(sos(), fids(1)))
+    await firebase.arrived(1, timeout=10)
+
+    quiet = asyncio.create_task(notifier.send(Notification("SYNC", 60), fids(30)[10:]))
+    # Another SOS passes in the meantime, so the sender is free and only the ordinary ones wait.
+    await notifier.send(sos(), fids(10)[1:])
+    assert [one.data["kind"] for one in firebase.messages] == ["SOS"] * 10
+    firebase.release()
+
+    assert {one.outcome for one in await quiet} == {Outcome.ACCEPTED}
+    assert len(await calling) == 1
+
+
+async def test_ordinary_pushes_leave_room_for_an_sos_that_comes_later(
+    firebase: FakeFirebase, make: MakeNotifier
+) -> None:
+    notifier = make(timeout=60)
+    firebase.always_answers(answers.slow(60))
+    quiet = asyncio.create_task(notifier.send(Notification("SYNC", 60), fids(30)))
+    await firebase.arrived(ORDINARY_WINDOW, timeout=10)
+
+    calling = asyncio.create_task(notifier.send(sos(), fids(1)))
+    arrived = await firebase.arrived(ORDINARY_WINDOW + 1, timeout=10)
+    firebase.release()
+
+    assert [one.data["kind"] for one in arrived] == ["SYNC"] * ORDINARY_WINDOW + ["SOS"]
+    assert len(await calling) == 1
+    assert len(await quiet) == 30
 
 
 async def test_silent_phones_in_front_do_not_hold_back_those_behind(

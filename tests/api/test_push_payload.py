@@ -15,6 +15,7 @@ import pytest
 from api.fake_firebase import FakeFirebase
 from api.push.payload import MOST_OPEN_ALERTS
 from patrol.notify import Notification, PushAddress
+from storage.vocabulary import PushKind
 from tests.api.push_support import MakeNotifier, fids, notifiers_of, sos
 
 CONTRACT = Path(__file__).parents[2] / "mobile_contracts" / "push.md"
@@ -48,8 +49,9 @@ async def sent(firebase: FakeFirebase, make: MakeNotifier, *what: Notification) 
 async def test_the_documented_keys_are_exactly_those_that_are_sent(
     firebase: FakeFirebase, make: MakeNotifier
 ) -> None:
-    quiet = Notification("SYNC", ttl_seconds=60)
-    messages = await sent(firebase, make, sos(), sos(drill=True), quiet)
+    quiet = Notification("NOTICE", ttl_seconds=60, notice_id=uuid4())
+    test = Notification("TEST", ttl_seconds=60, urgent=True, test_id=uuid4())
+    messages = await sent(firebase, make, sos(), sos(drill=True), sos(silent=True), quiet, test)
 
     assert {key for each in messages for key in each} == {"fid", "data", "android", "apns"}
     assert {key for each in messages for key in each["data"]} == keys_in("Data")
@@ -58,6 +60,27 @@ async def test_the_documented_keys_are_exactly_those_that_are_sent(
     aps = {key for each in messages for key in each["apns"]["payload"]["aps"]}
     assert headers | aps == keys_in("Apple")
     assert all(set(each["apns"]["payload"]) == {"aps"} for each in messages)
+
+
+def test_every_kind_is_documented_and_none_that_is_not_sent() -> None:
+    assert keys_in("Kinds") == {kind.value for kind in PushKind}
+
+
+async def test_a_phone_is_told_the_alerts_that_are_open_for_its_own_officer(
+    firebase: FakeFirebase, make: MakeNotifier
+) -> None:
+    mine, others, shared = uuid4(), uuid4(), uuid4()
+    addresses = fids(2)
+    call = Notification(
+        "SOS", 60, urgent=True, alert_id=shared, open_alert_ids=(shared,),
+        open_for={addresses[0]: (shared, mine, others)},
+    )  # fmt: skip
+
+    await make().send(call, addresses)
+
+    told = {one.address: one.data["openAlertIds"].split(",") for one in firebase.messages}
+    assert told[addresses[0].value] == [str(shared), str(mine), str(others)]
+    assert told[addresses[1].value] == [str(shared)]
 
 
 async def test_an_sos_wakes_phones_is_never_collapsed_and_ends_with_its_time(

@@ -15,8 +15,7 @@ from api.problems import answer
 from patrol.errors import by_code
 from patrol.identity import PhoneKey, sha256_text
 from patrol.identity.phone_key import base64url
-from schema.phone import phone_door
-from schema.surrender import Surrenders
+from schema.surrender import read_batch
 from tests import personas
 from tests.api.signin_support import Desk, bearer
 from tests.signing_phone import SigningPhone
@@ -70,7 +69,7 @@ def test_the_proofs_of_a_revoked_phone_are_those_of_the_published_key(message: s
 
 
 def test_the_batch_of_the_page_is_read_as_a_push_would_be() -> None:
-    read = Surrenders(phone_door().schema._schema).read(EXAMPLES["surrender.request"]["batch"])
+    read = read_batch(EXAMPLES["surrender.request"]["batch"])
     assert [one.payload["kind"] for one in read.mutations] == ["report_incident"]
 
 

@@ -25,6 +25,7 @@ from patrol.keys import KeySet
 from patrol.sync import surrender as rules
 from patrol.sync.lost import lose_device
 from patrol.sync.quarantine import replay, watch
+from schema.reading import read_change
 from storage.buckets import ObjectStore
 from storage.database import Database
 from storage.principal import system
@@ -157,7 +158,7 @@ async def test_what_was_handed_in_is_applied_when_staff_replays_it(
     item = await owner.fetchval("select id from quarantine")
     for _ in range(2):
         async with database.write(system("test")) as connection:
-            assert (await replay(connection, item, by="test", reason="hers")).taken
+            assert (await replay(connection, item, by="test", reason="hers", read=read_change)).taken
     row = await owner.fetchrow("select title, reported_by, device_id from incident")
     assert tuple(row) == ("Seen", world.kanya, holder.device)
     assert await owner.fetchval("select count(*) from sync_lane") == 0
@@ -225,9 +226,15 @@ async def test_a_change_that_this_release_cannot_read_is_kept_as_it_is(
     holder.record("wrong lane", change={"raiseAlert": {"id": str(uuid7())}})
     await revoke(holder, database, world)
     assert (await holder.surrender()).status_code == 200
+    # Nor is it too large or too deep for anything here; either was answered with INTERNAL for ever.
+    deep = "[" * 300 + "]" * 300
+    odd = orjson.dumps([holder.record("odd", change={"raiseFlag": ["HERE"]})]).decode()
+    batch = f'{{"lane": "RECORDS", "mutations": {odd}}}'.replace('"HERE"', f"{2**70}, {deep}")
+    answer = await holder.surrender(batch)
+    assert (answer.status_code, answer.json().get("kept")) == (200, 1), answer.text
     rows = await owner.fetch("select payload from quarantine order by sequence")
     payloads = [orjson.loads(row["payload"]) for row in rows]
-    assert [one["kind"] for one in payloads] == ["unreadable"] * 2
+    assert [one["kind"] for one in payloads] == ["unreadable"] * 3
     assert payloads[0]["raw"]["change"] == {"raiseFlag": {"colour": "red\ufffd"}}
 
 
@@ -275,7 +282,7 @@ async def test_what_was_handed_in_and_is_pushed_later_takes_effect_once(
     await holder.surrender()
     first = await owner.fetchval("select id from quarantine where sequence = 1")
     async with database.write(system("test")) as connection:
-        await replay(connection, first, by="test", reason="hers")
+        await replay(connection, first, by="test", reason="hers", read=read_change)
     again = await enrolled(site, database, keys, world, holder.key)
     assert again.device == holder.device
     told = await again.ask(PUSH, lane="RECORDS", mutations=holder.held)

@@ -28,7 +28,7 @@ from patrol.transitions import ALERT_STEPS, INCIDENT_STEPS
 from schema import verify
 from schema.phone import phone_door
 from schema.planner.limits import Limits
-from storage.vocabulary import Lane, MutationOutcome
+from storage.vocabulary import Lane, MutationOutcome, PushKind
 from tests.mobile_contracts.installation import account
 
 ROOT = Path(__file__).parent.parent.parent
@@ -114,7 +114,7 @@ def test_every_code_of_the_tables_is_one_and_its_status_fits_what_the_phone_does
 
 def test_what_the_page_shouts_exists() -> None:
     """Every word in capitals is a code, a value of an enum of the contract, a reason of a reset, or one of the few others."""
-    known = set(CODES) | resets() | {"REPLAYED"}
+    known = set(CODES) | resets() | set(PushKind) | {"REPLAYED"}
     for kind in SCHEMA.type_map.values():
         if isinstance(kind, GraphQLEnumType):
             known |= set(kind.values)

@@ -71,14 +71,22 @@ async def raise_one(database: Database, alert: NewAlert) -> Raised:
     return raised
 
 
+async def raise_of_another(database: Database, world: World, **changes: Any) -> UUID:
+    """A call for help in the market by somebody whom the test does not name: a raiser cannot answer himself."""
+    raiser = await world.add_officer("Raiser", scopes=[world.market])
+    return (await raise_one(database, an_alert(world, officer_id=raiser, **changes))).alert_id
+
+
 async def answer(
     database: Database, world: World, alert: UUID, wanted: AlertStatus, *, officer: UUID
 ) -> Answered:
     """An answer of an officer, with the scopes that he holds now."""
+    # A cancel is counted from the moment of raising, which is now.
+    when = datetime.now(UTC) if wanted is AlertStatus.CANCELLED else ANSWERED_AT
     async with database.write(system("test")) as connection:
         scopes = await connection.fetch("select access.officer_scopes($1) as id", officer)
         [answered] = await answer_alerts(
-            connection, officer, {row["id"] for row in scopes}, [(alert, wanted, ANSWERED_AT)]
+            connection, officer, {row["id"] for row in scopes}, [(alert, wanted, when)]
         )
     return answered
 

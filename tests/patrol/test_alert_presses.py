@@ -11,6 +11,7 @@ import pytest
 
 from patrol.errors import PostUnknown
 from patrol.sos.alerts import Pressed, press_button, see_post
+from patrol.sos.policy import BUILT_IN
 from storage.database import Database
 from storage.faults import PrincipalRevoked
 from storage.principal import Principal
@@ -48,8 +49,8 @@ async def test_a_press_raises_an_alert_at_the_poles_place(
     assert stored["id"] == pressed.alert_id
     assert (stored["source"], stored["post_id"], stored["officer_id"]) == ("POST", world.post, None)
     assert (stored["zone_id"], stored["latitude"]) == (world.market, LATITUDE + SIDE / 2)
-    assert stored["raised_at"] == stored["received_at"] == NOW
-    assert len(await waiting(owner)) == 3
+    assert stored["raised_at"] == NOW
+    assert len(await waiting(owner)) == 5
     assert await owner.fetchval("select last_seen_at from sos_post_state") == NOW
 
 
@@ -67,7 +68,7 @@ async def test_further_presses_join_the_alert_until_it_is_closed(
     assert first.alert_id == second.alert_id == third.alert_id != fourth.alert_id
     assert third.status is AlertStatus.ACKNOWLEDGED
     assert await owner.fetchval("select presses from sos_alert order by id limit 1") == 3
-    assert await owner.fetchval("select count(*) from sos_step") == 6
+    assert await owner.fetchval("select count(*) from sos_step") == 10
 
 
 async def test_a_press_on_an_answer_that_was_forgotten_calls_anew(
@@ -86,9 +87,9 @@ async def test_a_press_on_an_answer_that_was_forgotten_calls_anew(
     assert (stored["status"], stored["presses"]) == ("OPEN", 3)
     assert (stored["acknowledged_by"], stored["acknowledged_at"]) == (None, None)
     outcomes = await owner.fetch("select outcome from sos_step order by number")
-    assert [row["outcome"] for row in outcomes] == ["REPLACED"] * 3 + [None] * 3
+    assert [row["outcome"] for row in outcomes] == ["REPLACED"] * 5 + [None] * 5
     assert {step for step, _ in await waiting(owner)} >= set(
-        (await steps(owner, first.alert_id))[3:]
+        (await steps(owner, first.alert_id))[5:]
     )
 
 
@@ -96,10 +97,10 @@ async def test_a_press_on_an_alert_whose_steps_have_run_out_calls_anew_and_once(
     database: Database, world: World, pole: Principal, owner: asyncpg.Connection
 ) -> None:
     first = await press(database, pole)
-    await world.change("update sos_step set done_at = now(), outcome = 'NOBODY' where number < 3")
+    await world.change("update sos_step set done_at = now(), outcome = 'NOBODY' where number < 5")
     still_calling = await press(database, pole)
-    assert await owner.fetchval("select count(*) from sos_step") == 3
-    await world.change("update sos_step set done_at = now(), outcome = 'NOBODY' where number = 3")
+    assert await owner.fetchval("select count(*) from sos_step") == 5
+    await world.change("update sos_step set done_at = now(), outcome = 'NOBODY' where number = 5")
 
     run_out = await press(database, pole)
     calling_anew = await press(database, pole)
@@ -109,8 +110,10 @@ async def test_a_press_on_an_alert_whose_steps_have_run_out_calls_anew_and_once(
     found = await owner.fetch(
         "select number, target from sos_step where done_at is null order by 1"
     )
-    assert [tuple(row) for row in found] == [(4, "ON_DUTY"), (5, "STATION"), (6, "SUPERVISORS")]
-    assert len(await waiting(owner)) == 6
+    assert [tuple(row) for row in found] == [
+        (number, step.target.value) for number, step in enumerate(BUILT_IN.steps, start=6)
+    ]
+    assert len(await waiting(owner)) == 10
 
 
 async def test_a_press_that_is_sent_again_is_told_the_same_and_counted_once(
@@ -118,7 +121,8 @@ async def test_a_press_that_is_sent_again_is_told_the_same_and_counted_once(
 ) -> None:
     first = await press(database, pole, "press 17")
     again = await press(database, pole, "press 17")
-    await answer(database, world, first.alert_id, AlertStatus.CANCELLED, officer=world.kanya)
+    for officer in (world.kanya, world.prasert):
+        await answer(database, world, first.alert_id, AlertStatus.CANCELLED, officer=officer)
     late = await press(database, pole, "press 17")
     new = await press(database, pole, "press 18")
 
@@ -150,7 +154,7 @@ async def test_presses_at_the_same_moment_make_one_alert(
     assert sorted(one.joined for one in pressed) == [False] + [True] * 5
     assert await owner.fetchval("select count(*) from sos_alert") == 1
     assert await owner.fetchval("select presses from sos_alert") == 6
-    assert await owner.fetchval("select count(*) from sos_step") == 3
+    assert await owner.fetchval("select count(*) from sos_step") == 5
 
 
 async def test_without_the_poles_lock_the_database_still_keeps_one_alert_for_a_pole(
@@ -165,7 +169,7 @@ async def test_without_the_poles_lock_the_database_still_keeps_one_alert_for_a_p
 
     assert sorted(one.created for one in raised) == [False, False, False, True]
     assert len({one.alert_id for one in raised}) == 1
-    assert await owner.fetchval("select count(*) from sos_step") == 3
+    assert await owner.fetchval("select count(*) from sos_step") == 5
 
 
 async def test_a_key_presses_its_own_button_only(

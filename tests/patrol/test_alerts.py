@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from patrol.errors import NotFound, NotInScope, StateNotReachable
 from patrol.sos.alerts import Answered, answer_alerts, raise_alerts
+from patrol.sos.policy import BUILT_IN
 from storage.database import Database
 from storage.principal import system
 from storage.vocabulary import AlertStatus
@@ -17,6 +18,7 @@ from tests.patrol.sos import ANSWERED_AT, add_phone, an_alert, answer, raise_one
 from tests.world import World
 
 NOW = ANSWERED_AT
+DUE = [step.after.total_seconds() for step in BUILT_IN.steps]
 
 
 async def test_an_alert_is_stored_with_its_escalation_and_the_jobs_of_it(
@@ -38,12 +40,14 @@ async def test_an_alert_is_stored_with_its_escalation_and_the_jobs_of_it(
         (1, "ON_DUTY"),
         (2, "STATION"),
         (3, "SUPERVISORS"),
+        (4, "NEIGHBOURS"),
+        (5, "CHANNELS"),
     ]
-    assert [(row["due_at"] - alert.received_at).total_seconds() for row in found] == [0, 60, 180]
+    assert [(row["due_at"] - stored["received_at"]).total_seconds() for row in found] == DUE
     assert {row["scope_id"] for row in found} == {world.market}
     jobs = await waiting(owner)
     assert [step for step, _ in jobs] == await steps(owner, alert.id)
-    assert [round(seconds, -1) for _, seconds in jobs] == [0, 60, 180]
+    assert [round(seconds, -1) for _, seconds in jobs] == DUE
 
 
 async def test_many_alerts_are_answered_in_the_order_in_which_they_came(
@@ -58,9 +62,9 @@ async def test_many_alerts_are_answered_in_the_order_in_which_they_came(
 
     assert [one.alert_id for one in raised] == [new.id, old.id, drill.id]
     assert [one.created for one in raised] == [True, False, True]
-    assert await owner.fetchval("select count(*) from sos_step") == 9
+    assert await owner.fetchval("select count(*) from sos_step") == 15
     urgency = await owner.fetch("select priority from pgqueuer order by id")
-    assert [row["priority"] for row in urgency] == [10] * 6 + [0] * 3
+    assert [row["priority"] for row in urgency] == [10] * 10 + [0] * 5
 
 
 async def test_a_repeated_alert_changes_nothing_even_when_it_is_closed_by_then(
@@ -75,7 +79,7 @@ async def test_a_repeated_alert_changes_nothing_even_when_it_is_closed_by_then(
 
     assert (again.created, again.status) == (False, AlertStatus.CLOSED)
     assert await owner.fetchval("select sos_alert::text from sos_alert") == before
-    assert await owner.fetchval("select count(*) from sos_step") == 3
+    assert await owner.fetchval("select count(*) from sos_step") == 5
 
 
 async def test_an_alert_of_a_transaction_that_fails_calls_nobody(
@@ -112,7 +116,7 @@ async def test_an_answer_moves_the_alert_and_says_who_gave_it(
     assert (stored["acknowledged_by"], stored["acknowledged_at"]) == (world.prasert, NOW)
     assert stored["closed_at"] is None
 
-    closed = await answer(database, world, alert.id, AlertStatus.CLOSED, officer=world.kanya)
+    closed = await answer(database, world, alert.id, AlertStatus.CLOSED, officer=world.prasert)
 
     assert (closed.status, closed.rev) == (AlertStatus.CLOSED, 3)
     stored = await owner.fetchrow("select * from sos_alert")
@@ -123,7 +127,7 @@ async def test_refused_answers_are_data_and_spoil_no_others(
     database: Database, world: World, owner: asyncpg.Connection
 ) -> None:
     mine, elsewhere, gone = (
-        an_alert(world),
+        an_alert(world, officer_id=world.prasert),
         an_alert(world, scope_id=world.temple, zone_id=world.temple, officer_id=world.somkid),
         an_alert(world),
     )
@@ -196,8 +200,10 @@ async def test_an_open_alert_cannot_be_closed_unanswered_and_a_final_one_never_m
     assert (late.refusal, late.status) == (StateNotReachable, AlertStatus.CANCELLED)
 
 
-async def test_two_who_answer_at_once_do_not_both_have_it(database: Database, world: World) -> None:
-    alert = an_alert(world)
+async def test_two_who_answer_at_once_are_both_kept_and_one_has_it(
+    database: Database, world: World, owner: asyncpg.Connection
+) -> None:
+    alert = an_alert(world, officer_id=world.somkid)
     await raise_one(database, alert)
 
     answered = await asyncio.gather(
@@ -207,13 +213,16 @@ async def test_two_who_answer_at_once_do_not_both_have_it(database: Database, wo
         )
     )
 
-    assert sorted(one.refusal is None for one in answered) == [False, True]
+    assert [one.refusal for one in answered] == [None, None]
+    leads = await owner.fetch("select officer_id, lead from sos_response order by lead")
+    assert [row["lead"] for row in leads] == [False, True]
+    assert await owner.fetchval("select acknowledged_by from sos_alert") == leads[1]["officer_id"]
 
 
 async def test_an_alert_that_is_handed_back_is_called_anew_from_the_first_step(
     database: Database, world: World, owner: asyncpg.Connection
 ) -> None:
-    alert = an_alert(world, drill=True)
+    alert = an_alert(world, drill=True, officer_id=world.somkid)
     await raise_one(database, alert)
     await answer(database, world, alert.id, AlertStatus.ACKNOWLEDGED, officer=world.kanya)
 
@@ -224,15 +233,12 @@ async def test_an_alert_that_is_handed_back_is_called_anew_from_the_first_step(
     assert (stored["status"], stored["acknowledged_by"]) == ("OPEN", None)
     found = await owner.fetch("select number, target, outcome from sos_step order by number")
     assert [tuple(row) for row in found] == [
-        (1, "ON_DUTY", "REPLACED"),
-        (2, "STATION", "REPLACED"),
-        (3, "SUPERVISORS", "REPLACED"),
-        (4, "ON_DUTY", None),
-        (5, "STATION", None),
-        (6, "SUPERVISORS", None),
+        (number + 5 * late, target.value, None if late else "REPLACED")
+        for late in (False, True)
+        for number, target in enumerate((step.target for step in BUILT_IN.steps), start=1)
     ]
     due = dict(await waiting(owner))
-    assert [round(due[step], -1) for step in (await steps(owner, alert.id))[3:]] == [0, 60, 180]
+    assert [round(due[step], -1) for step in (await steps(owner, alert.id))[5:]] == DUE
 
 
 async def test_an_alert_stands_once_in_a_call(database: Database, world: World) -> None:

@@ -14,9 +14,7 @@ import asyncpg
 import pytest
 
 from patrol.audit import (
-    NOTHING,
     SCHEDULES,
-    HistoryWentBack,
     Verified,
     audit,
     closing,
@@ -27,7 +25,6 @@ from patrol.audit import (
     written,
 )
 from patrol.keys import Key, KeySet, load, retire, rotate
-from storage.admins import READ_UNSEALED
 from storage.database import Connection, Database
 from storage.principal import Role, system
 from tests.conftest import SECRET
@@ -64,7 +61,7 @@ async def chained(database: Database, keys: KeySet) -> None:
 @pytest.mark.oldest
 async def test_what_was_done_is_sealed_once(database: Database, keys: KeySet) -> None:
     assert await seal_log(database, keys) is None
-    assert await verified(database, keys) == Verified(0, 0, 0, None, None)
+    assert await verified(database, keys) == Verified(0, 0, 0, 0, None, None)
     await act(database, "one")
     await act(database, "two")
     assert (await verified(database, keys)).unsealed == 2
@@ -215,11 +212,9 @@ async def test_nobody_changes_the_log_not_even_its_owner(
         ("update audit_seal set kid = 'nobody' where number = 3", 3),
         ("update audit_seal set snapshot = 'no snapshot' where number = 2", 2),
         ("update audit_seal set snapshot = '1:1:' where number = 3", 3),
-        (
-            "insert into audit_entry (xid, principal, act, subject) "
-            "select min(xid::text)::xid8, 'system:test', 'test.act', 'slipped in' from audit_entry",
-            1,
-        ),
+        ("update audit_seal set ids = ids - '{[1,2)}' where number = 1", 1),
+        ("update audit_seal set ids = ids + '{[3,4)}' where number = 1", 1),
+        ("update audit_seal set ids = '{}' where number = 3", 3),
     ],
 )
 async def test_a_change_by_force_is_found(
@@ -233,22 +228,38 @@ async def test_a_change_by_force_is_found(
     assert (await verified(database, keys)).broken_at == broken_at
 
 
+async def test_an_entry_that_was_slipped_in_is_found(
+    database: Database, keys: KeySet, owner: asyncpg.Connection
+) -> None:
+    await chained(database, keys)
+    await owner.execute(
+        "insert into audit_entry (xid, principal, act, subject) "
+        "select min(xid::text)::xid8, 'system:test', 'test.act', 'slipped in' from audit_entry"
+    )
+    proof = await verified(database, keys)
+    assert (proof.strays, proof.unsealed, proof.broken_at) == (1, 0, None)
+    await act(database, "honest")
+    assert await seal_log(database, keys) is not None
+    assert (await verified(database, keys)).strays == 1
+
+
 async def forge(owner: Connection, key: Key) -> None:
     """Chains the whole stored log anew, as one who can write to the database would."""
-    seals = await owner.fetch("select number, sealed_at, snapshot from audit_seal order by number")
-    previous, earlier = b"", NOTHING
+    seals = await owner.fetch(
+        "select number, sealed_at, snapshot, ids from audit_seal order by number"
+    )
+    previous = b""
     for one in seals:
         rows = await owner.fetch(
-            f"select * from ({READ_UNSEALED.replace('order by id', '')}) entry "
-            "where pg_visible_in_snapshot(xid::xid8, $2::text::pg_snapshot) order by id",
-            earlier,
-            one["snapshot"],
+            "select id, at, xid::text, principal, act, subject, detail::text from audit_entry "
+            "where id <@ (select ids from audit_seal where number = $1) order by id",
+            one["number"],
         )
         link = sha256(previous)
         for row in rows:
             link.update(written(row))
         link.update(closing(one["number"], one["sealed_at"], one["snapshot"], len(rows)))
-        previous, earlier = link.digest(), one["snapshot"]
+        previous = link.digest()
         await owner.execute(
             "update audit_seal set entries = $2, sha256 = $3, kid = $4, mac = $5 where number = $1",
             one["number"],
@@ -306,17 +317,45 @@ async def test_the_end_that_was_cut_off_is_told_by_a_head_that_was_kept_elsewher
     assert cut.head != kept
 
 
-async def test_a_log_that_was_copied_into_a_younger_server_is_not_sealed_on(
-    database: Database, keys: KeySet, owner: asyncpg.Connection
+async def begin_epoch(database: Database) -> None:
+    async with database.write(system("test"), Role.SYSTEM) as connection:
+        await connection.execute(
+            "insert into sync_epoch (id, number, reason) "
+            "select gen_random_uuid(), max(number) + 1, 'test' from sync_epoch"
+        )
+
+
+async def test_a_new_epoch_costs_one_seal_and_covers_nothing_twice(
+    database: Database, keys: KeySet
 ) -> None:
     await chained(database, keys)
-    async with by_force(owner):
-        await owner.execute(
-            "update audit_seal set snapshot = '999999999:999999999:' where number = 3"
-        )
-    await act(database, "new")
-    with pytest.raises(HistoryWentBack):
-        await seal_log(database, keys)
+    await begin_epoch(database)
+    sealed = await seal_log(database, keys)
+    assert sealed is not None
+    assert (sealed.number, sealed.entries) == (4, 0)
+    assert await seal_log(database, keys) is None
+    await act(database, "after")
+    sealed = await seal_log(database, keys)
+    assert sealed is not None
+    assert sealed.entries == 1
+    proof = await verified(database, keys)
+    assert (proof.entries, proof.unsealed, proof.strays, proof.broken_at) == (7, 0, 0, None)
+
+
+async def test_an_act_that_is_under_way_while_an_epoch_begins_is_sealed(
+    database: Database, keys: KeySet
+) -> None:
+    await chained(database, keys)
+    async with database.write(system("test")) as late:
+        await audit(late, "test.act", "late")
+        await begin_epoch(database)
+        await act(database, "early")
+        first = await seal_log(database, keys)
+    second = await seal_log(database, keys)
+    assert first is not None
+    assert second is not None
+    assert (first.entries, second.entries) == (1, 1)
+    assert (await verified(database, keys)).strays == 0
 
 
 @pytest.mark.parametrize(

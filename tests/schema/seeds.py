@@ -15,6 +15,7 @@ from storage.vocabulary import (
     IncidentCategory,
     IncidentSeverity,
     IncidentStatus,
+    ResponseStatus,
     ZoneKind,
 )
 from tests.world import World, now
@@ -195,4 +196,9 @@ async def add_alert(world: World, chance: Random, zone: UUID, raised_at: Any) ->
                 "sos_recipient", alert_id=alert, step_id=step, scope_id=zone, officer_id=officer, installation_id=phone,
                 outcome="ACCEPTED", attempted_at=raised_at + timedelta(seconds=chance.randrange(2)),
             )  # fmt: skip
+    for officer in chance.sample([world.kanya, world.somkid, world.prasert], 2):
+        await world.store(
+            "sos_response", alert_id=alert, scope_id=zone, officer_id=officer, changed_at=raised_at,
+            status=chance.choice(list(ResponseStatus)).value, captured_at_raw="2026", received_at=raised_at,
+        )  # fmt: skip
     return alert

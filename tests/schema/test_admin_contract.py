@@ -7,6 +7,7 @@ import socket
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,10 +25,14 @@ from graphql import (
 )
 from uuid_utils.compat import uuid7
 
+from api.telling import AppriseTeller
 from patrol.audit import audit, seal_log
 from patrol.checkpoints import add_checkpoint, content_of, set_checkpoint_active
 from patrol.identity import issue_api_key, issue_device_key, issue_enrolment_code
 from patrol.keys import KeySet
+from patrol.sos.channels import add_channel
+from patrol.sos.policy import BUILT_IN
+from patrol.sos.posts import mute_post
 from schema.admin import admin_door
 from schema.context import Context
 from schema.door import Door
@@ -41,9 +46,9 @@ from storage.embedded import EmbeddedS3
 from storage.faults import PrincipalRevoked
 from storage.principal import Principal, Role, system
 from tests import personas
-from tests.conftest import store_on
+from tests.conftest import SECRET, store_on
 from tests.phone import ask, context
-from tests.world import World, now
+from tests.world import World, insert, now
 
 DOOR = admin_door(limits=Limits(fields=10_000))
 SCHEMA: GraphQLSchema = DOOR.schema._schema
@@ -152,6 +157,18 @@ async def office(
         "notice", station_id=world.station, zone_id=world.market, severity="INFO", title="Fair", body="Until ten.",
         valid_from=now(), posted_by=world.prasert,
     )  # fmt: skip
+    await world.store(
+        "escalation_policy", station_id=world.station, version=1, content=BUILT_IN.document(), set_by="test"
+    )  # fmt: skip
+    teller = AppriseTeller(SECRET, time_limit=2)
+    async with database.write(system("test"), Role.SYSTEM) as connection:
+        channel = await add_channel(
+            connection, teller, world.station, "Desk", "json://127.0.0.1:1", by="test"
+        )
+        await insert(
+            connection, "sos_finding", kind="STEP_OVERDUE", subject_id=step, alert_id=alert, station_id=world.station,
+            seen_at=now(),
+        )  # fmt: skip
     for statement, *values in (
         ("insert into camera_state (camera_id, scope_id, last_seen_at, last_snapshot_id) values ($1, $2, now(), $3)",
          world.market_camera, world.market, snapshot),
@@ -179,7 +196,7 @@ async def office(
     assert await seal_log(database, keys) is not None
     ids |= {
         "session": session, "device": device, "incident": incident, "api_key": partner.id, "device_key": camera.id,
-        "checkpoint": checkpoint, "notice": notice,
+        "checkpoint": checkpoint, "notice": notice, "alert": alert, "channel": channel,
     }  # fmt: skip
     hashes = await owner.fetch(
         "select key_sha256 as hash from api_key union all select key_sha256 from device_key "
@@ -192,7 +209,7 @@ async def office(
     return Office(
         world,
         database,
-        context(database, principal, keys, store=own_store),
+        context(database, principal, keys, store=own_store, teller=teller),
         ids,
         [token, *(row["hash"] for row in hashes), *(one.encode() for one in spoken)],
     )
@@ -206,6 +223,7 @@ async def test_every_query_answers_an_administrator_with_everything_but_secrets(
         "officer": office.world.kanya,
         "device": office.ids["device"],
         "organisation": office.world.radio,
+        "escalationPolicy": office.world.station,
     }
     variables = {"id": str(whose[name])} if "id" in QUERIES[name].args else {}
     answer = await office.ask(asking(name, QUERIES[name]), **variables)
@@ -249,6 +267,8 @@ def test_no_secret_has_a_name_in_the_contract() -> None:
         "ApiKeyIssued.secret",
         "DeviceKeyIssued.secret",
         "EnrolmentCodeIssued.secret",
+        "Mutation.issuePostPassword",
+        "ReportExported.sha256",
         "StoredObject.sha256",
         "AuditSeal.sha256",
     }
@@ -525,6 +545,17 @@ async def _post_notice(office: Office) -> tuple[str, dict[str, Any], list[str]]:
     )
 
 
+async def _set_escalation_policy(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    return (
+        "$id: UUID!, $policy: EscalationPolicyInput! | id: $id, policy: $policy",
+        {
+            "id": office.world.station,
+            "policy": {"steps": [{"target": "STATION", "after": 0}], "againAfter": 60},
+        },
+        ["escalation.set"],
+    )
+
+
 async def _withdraw_notice(office: Office) -> tuple[str, dict[str, Any], list[str]]:
     return "$id: UUID! | id: $id", {"id": office.ids["notice"]}, ["notice.withdraw"]
 
@@ -584,7 +615,60 @@ async def _report_device_lost(office: Office) -> tuple[str, dict[str, Any], list
     return '$id: UUID! | id: $id, reason: "left in a taxi"', given, ["device.lost"]
 
 
+async def _add_sos_channel(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    channel = {"stationId": office.world.station, "label": "LINE", "address": "json://127.0.0.1:1"}
+    return "$c: AddSosChannelInput! | channel: $c", {"c": channel}, ["channel.add"]
+
+
+def _of_channel(act: str) -> Act:
+    async def ordered(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+        return "$id: UUID! | id: $id", {"id": office.ids["channel"]}, [act]
+
+    return ordered
+
+
+def _of_post(act: str, given: str = "", key: str = "id") -> Act:
+    async def ordered(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+        return f"$id: UUID! | {key}: $id{given}", {"id": office.world.post}, [act]
+
+    return ordered
+
+
+async def _mute_post(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    given = {"id": office.world.post, "until": now() + timedelta(hours=1)}
+    places = '$id: UUID!, $until: DateTime! | id: $id, reason: "stuck", until: $until'
+    return places, given, ["post.muted"]
+
+
+async def _unmute_post(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    async with office.database.write(system("test"), Role.SYSTEM) as connection:
+        await mute_post(
+            connection,
+            office.world.post,
+            reason="stuck",
+            until=now() + timedelta(hours=1),
+            now=now(),
+        )
+    return "$id: UUID! | id: $id", {"id": office.world.post}, ["post.unmuted"]
+
+
+async def _export_alert(office: Office) -> tuple[str, dict[str, Any], list[str]]:
+    return "$id: UUID! | id: $id", {"id": office.ids["alert"]}, ["alert.report"]
+
+
 ACTS: dict[str, Act] = {
+    "addSosChannel": _add_sos_channel,
+    "testSosChannel": _of_channel("channel.test"),
+    "removeSosChannel": _of_channel("channel.remove"),
+    "armPostTest": _of_post("post.test_armed"),
+    "issuePostLink": _of_post("device.key.issue", ", action: ALARM", "postId"),
+    "issuePostPassword": _of_post("device.key.issue", "", "postId"),
+    "mutePost": _mute_post,
+    "unmutePost": _unmute_post,
+    "reissuePostCode": _of_post("post.code.reissue"),
+    "setPost": _of_post("post.setting_changed", ", getAllowed: true"),
+    "testPost": _of_post("post.test"),
+    "exportAlert": _export_alert,
     "replayQuarantined": _replay_quarantined,
     "discardQuarantined": _discard_quarantined,
     "reportDeviceLost": _report_device_lost,
@@ -602,6 +686,7 @@ ACTS: dict[str, Act] = {
     "issueDeviceKey": _issue_device_key,
     "issueEnrolmentCode": _issue_enrolment_code,
     "postNotice": _post_notice,
+    "setEscalationPolicy": _set_escalation_policy,
     "restoreOfficer": _restore_officer,
     "revokeAgreement": _revoke_agreement,
     "revokeApiKey": _revoke_api_key,

@@ -97,6 +97,52 @@ async def test_a_phone_that_was_away_longer_is_reset_and_keeps_its_outbox(
     assert [page["reset"] for page in await kanya.pull()] == [None]
 
 
+async def test_a_silent_phone_may_not_hold_back_more_than_so_many_tombstones(
+    kanya: Phone, prasert: Phone, world: World, owner: asyncpg.Connection, database: Database
+) -> None:
+    first, *others = [await world.add_incident(world.market) for _ in range(4)]
+    await kanya.pull()
+    await prasert.pull()
+    await silent_for(owner, kanya, 3)
+    for incident in (first, *others[:2]):
+        await delete(world, incident)
+    # The negative control: days alone would keep them, and so does a bound that is not reached.
+    assert await run(database, times=3) == 0
+    day = timedelta(days=1)
+    assert await run(database, most=3) == 0
+    # Prasert was seen within the day: he is waited for, however many there are.
+    held = "select must_reset from held_snapshot where officer_id = $1"
+    await compact(database, silent=CAP, young=day, most=1)
+    assert await owner.fetchval(held, world.kanya)
+    assert not await owner.fetchval(held, world.prasert)
+    assert [page["reset"] for page in await prasert.pull()] == [None]
+    await owner.execute(
+        "update held_snapshot set seen_at = now() - interval '2 hours' where not must_reset"
+    )
+    await prasert.pull()
+    assert await run(database) == 3
+    assert [page["reset"] for page in await kanya.pull()] == ["CURSOR_TOO_OLD"]
+    assert set(kanya.rows["incidents"]) == set(prasert.rows["incidents"]) == {str(others[2])}
+
+
+async def test_scope_exits_are_bounded_by_number_too(
+    kanya: Phone, world: World, owner: asyncpg.Connection, database: Database
+) -> None:
+    moved = [await world.add_incident(world.market) for _ in range(3)]
+    await kanya.pull()
+    await silent_for(owner, kanya, 3)
+    for incident in moved:
+        await world.change(
+            "update incident set scope_id = $2, zone_id = $2 where id = $1", incident, world.temple
+        )
+    await run(database, most=3)
+    assert await owner.fetchval("select count(*) from scope_exit where subject = 'incident'") == 3
+    await run(database, most=2)
+    assert await owner.fetchval("select count(*) from scope_exit where subject = 'incident'") == 0
+    assert [page["reset"] for page in await kanya.pull()] == ["CURSOR_TOO_OLD"]
+    assert kanya.rows["incidents"] == {}
+
+
 async def test_a_compaction_that_ignores_what_phones_hold_leaves_ghosts(
     kanya: Phone, world: World, owner: asyncpg.Connection
 ) -> None:

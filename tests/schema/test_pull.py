@@ -104,6 +104,22 @@ async def test_a_row_that_moves_between_own_scopes_is_no_removal(
     assert prasert.rows["incidents"][str(incident)]["scopeId"] == str(world.temple)
 
 
+async def test_a_row_that_went_into_a_new_scope_and_was_deleted_there_does_not_stay(
+    kanya: Phone, world: World
+) -> None:
+    incident = await world.add_incident(world.market)
+    await kanya.pull()
+    await world.change(
+        "update incident set scope_id = $2, zone_id = $2 where id = $1", incident, world.temple
+    )
+    await world.change("update incident set deleted_at = now() where id = $1", incident)
+    # Her new scope is filled, which removes nothing: the one that it left has to say it.
+    await world.assign(world.kanya, world.temple)
+    await kanya.pull()
+    assert not kanya.rows["incidents"]
+    assert await kanya.verify() == []
+
+
 async def test_a_new_scope_is_filled_and_a_lost_one_revoked(kanya: Phone, world: World) -> None:
     old = await world.add_incident(world.market)
     new = await world.add_incident(world.temple)
@@ -230,6 +246,22 @@ async def test_a_row_that_is_deleted_while_an_app_is_updated_within_its_first_fi
     assert all(page["reset"] is None for page in pages)
     assert len(kanya.rows["incidents"]) == 4
     assert str(gone) not in kanya.rows["incidents"]
+
+
+async def test_an_app_that_goes_back_a_release_within_a_walk_and_forth_again_has_all_fields(
+    kanya: Phone, world: World
+) -> None:
+    for _ in range(3):
+        await world.add_incident(world.market)
+    await kanya.pull()
+    kanya.text = PULL.replace("title description latitude", "title latitude")
+    while all("description" in row for row in kanya.rows["incidents"].values()):
+        assert not (await kanya.pull_page(first=1))["complete"]
+    kanya.text = PULL
+    pages = await kanya.pull()
+    assert all("description" in row for row in kanya.rows["incidents"].values())
+    # What the walk between had in the same fields is not given anew.
+    assert (pages[0]["resetSubjects"], len(pages[0]["zones"])) == (["incidents"], 0)
 
 
 async def test_lanes_are_told_only_when_their_effects_are_in_the_copy(

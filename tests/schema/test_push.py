@@ -76,6 +76,21 @@ async def test_the_same_number_twice_in_one_batch_is_answered_for_each(
     assert await owner.fetchval("select count(*) from incident") == 1
 
 
+async def test_the_same_change_under_two_numbers_in_one_batch_is_stored_once_and_answered_for_each(
+    kanya: Phone, owner: asyncpg.Connection
+) -> None:
+    """As an app sends it that counted on after a lost answer; the lane goes on behind it."""
+    one = kanya.report("Once")
+    again, ahead = one | {"sequence": 2}, one | {"sequence": 9}
+    kanya.sequences["RECORDS"] = 2
+    answers = await kanya.push("RECORDS", one, again, kanya.report("Next"), ahead)
+    assert outcomes(answers) == ["APPLIED", "DUPLICATE", "APPLIED", "GAP"]
+    assert [answer["sequence"] for answer in answers] == [1, 2, 3, 9]
+    assert (answers[1]["first"], answers[1]["rowId"]) == ("APPLIED", answers[0]["rowId"])
+    assert await owner.fetchval("select count(*) from incident") == 2
+    assert outcomes(await kanya.push("RECORDS", one, again)) == ["DUPLICATE"] * 2
+
+
 async def test_two_changes_of_one_row_in_one_batch_both_take_effect_in_order(
     kanya: Phone, owner: asyncpg.Connection
 ) -> None:
@@ -285,7 +300,7 @@ async def test_a_push_of_100_rows_takes_as_many_statements_as_one_of_10_in_each_
     kanya: Phone,
     owner: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,
-    place: dict[str, float],
+    place: dict[str, Any],
 ) -> None:
     # The outlines of the zones are read once by each process.
     await kanya.push("RECORDS", kanya.report(**place))
@@ -306,23 +321,23 @@ async def test_a_push_of_100_rows_takes_as_many_statements_as_one_of_10_in_each_
 
 
 @pytest.mark.parametrize(
-    ("lane", "change", "told"),
+    "mutations",
     [
-        ("SOS", {"reportIncident": {"id": str(uuid7()), "category": "FIRE", "severity": "LOW", "title": "x"}}, "lane"),
-        ("RECORDS", {}, "one"),
-        ("RECORDS", {"reportIncident": {"id": "no uuid", "category": "FIRE", "severity": "LOW", "title": "x"}}, "UUID"),
-        ("RECORDS", {"reportIncident": {"id": str(uuid7()), "category": "WAR", "severity": "LOW", "title": "x"}}, "WAR"),
+        [{"sequence": 1, "capturedAt": "now", "change": {}}],
+        [{"mutationId": str(uuid7()), "capturedAt": "now", "change": {}}],
+        [{"sequence": "one", "mutationId": str(uuid7()), "capturedAt": "now", "change": {}}],
+        ["nothing"],
+        "nothing",
+        None,
     ],
-)  # fmt: skip
-async def test_a_malformed_mutation_is_one_clear_error_and_stores_nothing(
-    lane: str, change: dict[str, Any], told: str, kanya: Phone, owner: asyncpg.Connection
+)
+async def test_what_is_no_list_of_mutations_is_refused_whole_and_stores_nothing(
+    mutations: Any, kanya: Phone, owner: asyncpg.Connection
 ) -> None:
-    answer = await ask(
-        kanya.door, kanya.context, PUSH, lane=lane, mutations=[kanya.mutation("X", change)]
-    )
-    [error] = answer["errors"]
-    assert told in error["message"]
-    assert error["extensions"]["code"] == "VARIABLE_INVALID"
+    if isinstance(mutations, list):
+        mutations = [*mutations, kanya.report()]
+    answer = await ask(kanya.door, kanya.context, PUSH, lane="RECORDS", mutations=mutations)
+    assert {one["extensions"]["code"] for one in answer["errors"]} == {"VARIABLE_INVALID"}
     assert await owner.fetchval("select count(*) from sync_outcome") == 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -13,14 +14,17 @@ from structlog.testing import capture_logs
 from api.trusted import OPERATIONS
 from patrol.errors import by_code
 from patrol.keys import KeySet
+from patrol.notify import Delivery, Notification, Outcome, PushAddress
+from patrol.sync.overdue import TELL, tell_supervisors
 from patrol.sync.quarantine import watch
 from schema.admin import admin_door
 from schema.door import Door
 from storage.database import Database
+from storage.jobs import Retry
 from storage.vocabulary import OfficerRole
 from tests.personas import as_admin, as_officer
 from tests.phone import Heard, Phone, ask, context
-from tests.world import World
+from tests.world import World, now
 
 pytestmark = pytest.mark.oldest
 
@@ -170,7 +174,7 @@ async def test_bad_data_is_refused_again_and_the_station_goes_on(
     assert (told["item"]["state"], told["item"]["code"]) == ("KEPT", "RECORD_INVALID")
     await owner.execute("update quarantine set payload = jsonb_set(payload, '{kind}', '\"later\"')")
     told = await replay(prasert, item["id"])
-    assert told["item"]["code"] == "VARIABLE_INVALID"
+    assert told["item"]["code"] == "CHANGE_UNREADABLE"
     assert await owner.fetchval("select count(*) from incident") == 0
 
 
@@ -191,6 +195,20 @@ async def test_a_conflict_is_decided_for_the_officer_only_where_a_person_overrul
     row = await owner.fetchrow("select title, severity from incident")
     # What she was not refused for is not written a second time.
     assert tuple(row) == ("The officer's", "LOW")
+
+
+async def test_a_conflict_names_fields_as_the_contract_does_and_a_replay_knows_them(
+    kanya: Phone, prasert: Phone, world: World, owner: asyncpg.Connection
+) -> None:
+    incident = str(await world.add_incident(world.market))
+    seen = [f"2026-05-14T0{hour}:00:00Z" for hour in (1, 2)]
+    await prasert.push("RECORDS", prasert.change(incident, 1, occurredAt=seen[0]))
+    [answer] = await kanya.push("RECORDS", kanya.change(incident, 1, occurredAt=seen[1]))
+    assert answer["detail"] == {"fields": ["occurredAt"]}
+    [item] = await items(prasert)
+    await replay(prasert, item["id"], overrule=True)
+    occurred = await owner.fetchval("select occurred_at from incident")
+    assert occurred == datetime.fromisoformat(seen[1])
 
 
 async def test_what_is_discarded_stays_and_may_still_be_replayed(
@@ -275,3 +293,64 @@ async def test_a_refused_call_for_help_is_overdue_at_once(
     [item] = await items(prasert)
     assert item["overdue"]
     assert await watch(database) == 1
+
+
+class Carrier:
+    """A push service that takes everything, or nothing yet."""
+
+    enabled = True
+
+    def __init__(self, outcome: Outcome = Outcome.ACCEPTED) -> None:
+        self.outcome = outcome
+        self.sent: list[tuple[Notification, list[PushAddress]]] = []
+
+    async def send(
+        self, notification: Notification, addresses: Sequence[PushAddress]
+    ) -> list[Delivery]:
+        self.sent.append((notification, list(addresses)))
+        return [Delivery(one, self.outcome, now()) for one in addresses]
+
+
+async def test_supervisors_of_the_station_are_told_of_it_on_their_phones(
+    kanya: Phone, prasert: Phone, boss: Phone, refused: str, world: World, database: Database, owner: asyncpg.Connection
+) -> None:  # fmt: skip
+    for phone in (kanya, prasert, boss):
+        await owner.execute(
+            "insert into installation (id, session_id, kind, address) values (gen_random_uuid(), $1, 'FID', $2)",
+            phone.context.principal.credential_id,
+            str(phone.context.principal.id),
+        )
+    await owner.execute("update quarantine set created_at = now() - interval '13 hours'")
+    assert await watch(database) == 1
+    assert await watch(database) == 0
+    [job] = await owner.fetch("select payload from pgqueuer where entrypoint = $1", TELL)
+    data = orjson.loads(job["payload"])
+    assert data == {"station_id": str(world.station), "urgent": False}
+    carrier = Carrier()
+    scopes = await tell_supervisors(database, carrier, data)
+    [(notification, addresses)] = carrier.sent
+    assert (notification.kind, notification.urgent) == ("QUARANTINE", False)
+    # Neither the officer nor another station's supervisor.
+    assert [one.value for one in addresses] == [str(world.prasert)]
+    staff = await owner.fetchval("select access.staff_scope($1)", world.station)
+    assert scopes == [staff]
+    busy = Carrier(Outcome.RETRY)
+    with pytest.raises(Retry):
+        await tell_supervisors(database, busy, data)
+    assert await tell_supervisors(database, busy, data, again=False) == [staff]
+    await owner.execute("update session set revoked_at = now() where officer_id = $1", world.prasert)
+    nobody = Carrier()
+    assert await tell_supervisors(database, nobody, data) == [staff]
+    assert nobody.sent == []
+
+
+async def test_a_refused_call_for_help_is_told_of_loudly(
+    kanya: Phone, database: Database, owner: asyncpg.Connection
+) -> None:
+    gone = "01890000-0000-7000-8000-000000000000"
+    await kanya.push(
+        "SOS", kanya.mutation("SOS", {"answerAlert": {"id": gone, "status": "CLOSED"}})
+    )
+    assert await watch(database) == 1
+    [job] = await owner.fetch("select payload from pgqueuer where entrypoint = $1", TELL)
+    assert orjson.loads(job["payload"])["urgent"]

@@ -22,6 +22,10 @@ SQL = ROOT / "docs" / "sql"
 
 VARIABLES: dict[str, dict[str, Any]] = {
     "Incident": {"id": NOWHERE},
+    "AlertClips": {"id": NOWHERE},
+    "AlertTimeline": {"id": NOWHERE},
+    "AlertTrail": {"id": NOWHERE},
+    "CalledAlert": {"id": NOWHERE},
     "IncidentPage": {"status": ["OPEN"], "since": "2026-01-01T00:00:00Z"},
     "GoOnDuty": {"fix": {"latitude": 16.7131, "longitude": 98.5706}},
     "SetPushAddress": {"address": {"fid": "an installation"}},

@@ -8,8 +8,9 @@
     schedule   one seed: who does what, in which order
     judge      what must hold when everybody is at rest
     planted    faults that the simulation must find, or it proves nothing
+    disaster   kills of PostgreSQL, and restores of an earlier copy
     run        many seeds, in chunks with a database each
 
 `python -m tests.simulation --seeds 1000 --from 7` runs seeds and prints the one that fails; `--seeds 1 --from N --tell`
-replays it step by step.
+replays it step by step. `--disasters` adds kills and restores, `--plant NAME` a fault that must be found.
 """

@@ -7,7 +7,8 @@ import sys
 import time
 from multiprocessing import get_context
 
-from tests.simulation.lane import run_lane
+from tests.simulation.lane import Lane, run_lane
+from tests.simulation.planted import BY_NAME
 
 
 def main() -> int:
@@ -19,11 +20,13 @@ def main() -> int:
         "--jobs", type=int, default=1, help="processes, each with its own PostgreSQL"
     )
     parser.add_argument("--tell", action="store_true", help="print every step")
+    parser.add_argument("--disasters", action="store_true", help="with kills and restores, slower")
+    parser.add_argument("--plant", choices=sorted(BY_NAME), help="a fault that is to be found")
     given = parser.parse_args()
     began = time.monotonic()
     lanes = [
-        (given.first + n, given.first + given.seeds, given.jobs, given.tell)
-        for n in range(given.jobs)
+        Lane(first, given.first + given.seeds, given.jobs, given.tell, given.disasters, given.plant)
+        for first in range(given.first, given.first + given.jobs)
     ]
     if given.jobs == 1:
         failed = run_lane(lanes[0])

@@ -11,6 +11,8 @@ from random import Random
 from uuid import UUID
 
 from mobile_contracts.reference import Account, Phone, Store
+from mobile_contracts.reference.account import CHOICES
+from mobile_contracts.reference.copy import Choice
 from mobile_contracts.reference.pace import Pace
 from mobile_contracts.reference.session import INSERT
 from storage.principal import Principal
@@ -51,8 +53,16 @@ class Handset:
     """A device with its officers. The store outlives the app."""
 
     def __init__(
-        self, name: str, device: UUID, weather: Weather, rng: Random, *, old: bool
+        self,
+        name: str,
+        device: UUID,
+        weather: Weather,
+        rng: Random,
+        *,
+        old: bool,
+        choices: tuple[Choice, ...] = CHOICES,
     ) -> None:
+        self.choices = choices
         self.name, self.device, self.weather, self.rng, self.old = name, device, weather, rng, old
         self.store = MortalStore()
         self.off = timedelta(0)
@@ -63,7 +73,7 @@ class Handset:
     def _start(self) -> Phone:
         app = Phone(
             self.weather, self.store, model=self.name, clock=self.clock,
-            documents=documents(old=self.old),
+            documents=documents(old=self.old), choices=self.choices,
         )  # fmt: skip
         for account in app.accounts.values():
             self._ready(account)

@@ -17,6 +17,13 @@ FIELDS = {
 """What the simulation changes of incidents, and the columns of it."""
 
 
+ANYTHING = "?"
+"""The outcome of what was told before a restore, and is stored again with whatever outcome it gets then.
+
+Also the status of an alert that a restore took, and that was answered before its phone brought it back.
+"""
+
+
 class Broken(AssertionError):
     """The promise was broken; the schedule ends here."""
 
@@ -49,6 +56,8 @@ class Ledger:
     incidents: dict[str, Incident] = field(default_factory=dict)
     rows: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     points: dict[str, int] = field(default_factory=dict)
+    answers: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    early: set[str] = field(default_factory=set)
     repeats: int = 0
 
     def pushed(self, holder: Holder, mutations: list[Any], told: dict[str, Any]) -> None:
@@ -116,10 +125,23 @@ class Ledger:
             if kind == "startPatrol":
                 self.rows[kind][key]["status"] = "ACTIVE"
             if kind == "raiseAlert":
-                self.rows[kind][key]["status"] = "OPEN"
+                self.rows[kind][key]["status"] = ANYTHING if key in self.early else "OPEN"
         elif kind == "changePatrol":
             self.rows["startPatrol"][key]["status"] = members["status"]
         elif kind == "answerAlert":
-            self.rows["raiseAlert"][key]["status"] = members["status"]
+            self._answered(key, members["status"], answer["detail"], holder[1])
         else:
             raise AssertionError(kind)
+
+    def _answered(self, key: str, wanted: str, detail: dict[str, Any], officer: str) -> None:
+        told = (key, officer, wanted)
+        self.answers[told] = self.answers.get(told, 0) + 1
+        alert = self.rows.get("raiseAlert", {}).get(key)
+        if alert is None:
+            # A restore took the alert, and its phone has not brought it back yet.
+            self.early.add(key)
+        elif wanted == "ACKNOWLEDGED":
+            # The first one takes it; of others, and afterwards, it is history.
+            alert["status"] = wanted if alert["status"] == "OPEN" else alert["status"]
+        elif "awaits" not in detail:
+            alert["status"] = wanted

@@ -105,7 +105,9 @@ def phone_forgets_what_was_revoked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Copy,
         "apply",
-        lambda self, page, subjects=None: apply(self, {**page, "revokedScopes": []}, subjects),
+        lambda self, page, subjects=None, **more: apply(
+            self, {**page, "revokedScopes": []}, subjects, **more
+        ),
     )
 
 
@@ -125,6 +127,25 @@ def phone_drops_what_it_has_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Outbox, "next_batch", impatient)
 
 
+def phone_lets_go_of_what_was_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phone that deletes what the server has acknowledged, and does not wait for a backup that has it."""
+    let_go = Outbox._let_go
+
+    def at_once(self: Outbox, durable_through: str | None, server_time: str) -> None:
+        let_go(self, server_time, server_time)
+
+    monkeypatch.setattr(Outbox, "_let_go", at_once)
+
+
+def phone_offers_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phone that holds what it should, and takes no notice of a new epoch."""
+
+    def ignore(self: Outbox, lane: str, epoch: str) -> None:
+        return None
+
+    monkeypatch.setattr(Outbox, "_heed_epoch", ignore)
+
+
 FAULTS: tuple[Plant, ...] = (
     cursor_is_a_number,
     cursor_is_a_time,
@@ -133,3 +154,13 @@ FAULTS: tuple[Plant, ...] = (
     phone_forgets_what_was_revoked,
     phone_drops_what_it_has_sent,
 )
+
+IN_DISASTERS: tuple[Plant, ...] = (
+    phone_lets_go_of_what_was_answered,
+    phone_offers_nothing_again,
+    phone_drops_what_it_has_sent,
+    nothing_is_quarantined,
+)
+"""Those that a restore shows, or shows as well."""
+
+BY_NAME = {plant.__name__: plant for plant in (*FAULTS, *IN_DISASTERS)}

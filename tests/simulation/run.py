@@ -5,21 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from random import Random
 
-import asyncpg
-
-from patrol.keys import load
-from schema.phone import phone_door
-from storage.database import Database
 from storage.embedded import EmbeddedPostgres
-from storage.principal import Role, system
-from tests.conftest import LOGIN, SECRET, address_of, administer
+from tests.simulation.disaster import Home, home
 from tests.simulation.judge import judge
 from tests.simulation.ledger import Broken
-from tests.simulation.schedule import Schedule, Site
+from tests.simulation.schedule import STEPS, Schedule, Site
 
-WRITERS = 3
-"""Long transactions that may be open at once."""
+DISASTERS = 4
+"""In one schedule."""
 
 
 class SeedFailed(AssertionError):
@@ -35,30 +30,29 @@ class SeedFailed(AssertionError):
 @asynccontextmanager
 async def site(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Site]:
     """A database of its own."""
-    name = f"patrol_{secrets.token_hex(6)}"
-    await administer(postgres, f"create database {name} template {template}")
-    database = await Database.connect(address_of(postgres, name, LOGIN), size=4)
-    connections = [await asyncpg.connect(address_of(postgres, name)) for _ in range(WRITERS + 1)]
-    try:
-        async with database.write(system("keys"), role=Role.SYSTEM) as connection:
-            keys = await load(connection, SECRET)
-        yield Site(phone_door(), database, keys, connections[0], connections[1:])
-    finally:
-        for one in connections:
-            await one.close()
-        await database.close()
-        await administer(postgres, f"drop database {name} with (force)")
+    async with home(postgres, template, f"patrol_{secrets.token_hex(6)}") as here:
+        opened = await here.open()
+        try:
+            yield opened
+        finally:
+            await here.close(opened)
 
 
-async def play(site: Site, seed: int, tell: Callable[[str], None] = lambda _: None) -> Schedule:
-    """Plays one seed to its judgement.
+async def play(
+    site: Site, seed: int, tell: Callable[[str], None] = lambda _: None, *, home: Home | None = None
+) -> Schedule:
+    """Plays one seed to its judgement; with disasters where it is given the `home` of the site.
 
     Raises:
         SeedFailed: the promise was broken.
     """
     schedule = await Schedule.begin(site, seed, tell)
     try:
-        await schedule.play()
+        if home is None:
+            await schedule.play()
+        else:
+            await _with_disasters(schedule, home)
+        await schedule.end_of_shift()
         await judge(schedule)
     except Broken as broken:
         raise SeedFailed(seed, str(broken)) from broken
@@ -70,3 +64,14 @@ async def play(site: Site, seed: int, tell: Callable[[str], None] = lambda _: No
         for handset in schedule.handsets:
             handset.close()
     return schedule
+
+
+async def _with_disasters(schedule: Schedule, home: Home) -> None:
+    schedule.backups = False  # only a real one may tell phones to let go
+    rng = Random(f"{schedule.seed}/disasters")
+    home.ledger = None
+    await home.take_backup(schedule)
+    for _ in range(DISASTERS):
+        await schedule.play(STEPS // DISASTERS)
+        await home.strike(schedule, rng)
+    await schedule.play(STEPS // DISASTERS)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from mobile_contracts.reference import Away
+from mobile_contracts.reference.account import CHOICES
 from patrol.keys import KeySet
 from schema.door import Door
 from storage.database import Database
@@ -39,6 +40,9 @@ class Site:
     writers: list[asyncpg.Connection]
 
 
+Step: TypeAlias = Callable[["Schedule", Handset], Awaitable[None]]
+
+
 class Schedule:
     """Three officers on two or three phones, at a station of this seed alone."""
 
@@ -50,6 +54,7 @@ class Schedule:
         self.recorded: set[str] = set()
         self.points: dict[str, int] = {}
         self.resting = False
+        self.backups = True
         self.office: Office
 
     @classmethod
@@ -77,9 +82,12 @@ class Schedule:
         )  # fmt: skip
         device = await self.world.add_device()
         old = self.rng.random() < 0.3
+        # An app may pull calls for help apart, or everything by one cursor.
+        choices = CHOICES if self.rng.random() < 0.7 else (None,)
         handset = Handset(
-            f"phone {number + 1}", device, weather, Random(f"{self.seed}/{number}"), old=old
-        )
+            f"phone {number + 1}", device, weather, Random(f"{self.seed}/{number}"), old=old,
+            choices=choices,
+        )  # fmt: skip
         self.handsets.append(handset)
         for officer in officers:
             handset.sign_in(await as_officer(self.world, officer, device=device))
@@ -89,19 +97,31 @@ class Schedule:
         if not self.resting and self.rng.random() < 0.2:
             await self.office.act()
 
+    async def end_of_shift(self) -> None:
+        """Everybody tries once more in bad weather, and records no more: nothing after it shows what was not stored."""
+        for handset in self.handsets:
+            handset.weather.online, handset.weather.bad = True, WEATHERS[-1]
+            for officer in sorted(handset.app.accounts):
+                self.tell(f"end of shift: {handset.name}")
+                handset.app.switch_to(officer)
+                await self._step(Schedule._sync, handset)
+
     async def play(self, steps: int = STEPS) -> None:
-        """All of it, up to where everybody comes home."""
+        """So many steps."""
         for number in range(steps):
             handset = self.rng.choice(self.handsets)
             [step] = self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))
             self.tell(f"{number}: {handset.name} {step.__name__.strip('_')}")
-            try:
-                await step(self, handset)
-            except Away:
-                pass
-            except Died:
-                self.tell("  the phone dies")
-                handset.restart()
+            await self._step(step, handset)
+
+    async def _step(self, step: Step, handset: Handset) -> None:
+        try:
+            await step(self, handset)
+        except Away:
+            pass
+        except Died:
+            self.tell("  the phone dies")
+            handset.restart()
 
     # Recording
 
@@ -199,7 +219,7 @@ class Schedule:
 
     async def _pull_a_page(self, handset: Handset) -> None:
         account = handset.app.in_hand
-        subjects = handset.rng.choice([None, None, ("alerts", "steps")])
+        subjects = handset.rng.choice(account.choices)
         account.apply(await account.pull_page(subjects), subjects)
 
     async def _verify(self, handset: Handset) -> None:
@@ -240,14 +260,15 @@ class Schedule:
         await self.office.act()
 
     async def _backup(self, _: Handset) -> None:
-        await self.office.note_backup()
+        if self.backups:
+            await self.office.note_backup()
 
     async def _epoch(self, _: Handset) -> None:
         await self.office.begin_epoch()
 
 
 _S = Schedule
-WEIGHTS = {
+WEIGHTS: dict[Step, float] = {
     _S._report: 14, _S._change: 10, _S._add_to: 5, _S._call: 4, _S._answer: 4, _S._patrol: 4, _S._walk: 4,
     _S._sync: 16, _S._push_a_lane: 3, _S._pull_a_page: 5, _S._verify: 1, _S._signal: 4, _S._weather: 4, _S._late: 3,
     _S._switch: 4, _S._clock: 2, _S._purge: 1, _S._restart: 1, _S._die: 2, _S._upgrade: 1.5, _S._office: 8,

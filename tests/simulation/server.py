@@ -21,6 +21,8 @@ PUSH = (OPERATIONS / "Push.graphql").read_text(encoding="utf-8")
 
 SINCE = (
     "steps",
+    "responses",
+    "clips",
     "checkpoints",
     "officers",
     "notices",

@@ -8,14 +8,10 @@ import sys
 import pytest
 
 from storage.embedded import EmbeddedPostgres
-from tests.simulation.planted import FAULTS, Plant
+from tests.simulation.planted import FAULTS, IN_DISASTERS, Plant
 from tests.simulation.run import SeedFailed, play, site
 
-# Long proofs until the phone's two cursors over one copy, that of a filtered pull and that of the whole, are settled: seed 5
-# sees a repair in the middle of a walk that nothing explains.
-pytestmark = pytest.mark.prove
-
-FEW, MANY = 20, 600
+FEW, MANY, DISASTROUS = 20, 600, 40
 PATIENCE = 40
 """Seeds within which each planted fault is found."""
 
@@ -47,16 +43,29 @@ async def test_a_fault_is_found_within_few_seeds(
     pytest.fail(f"{plant.__name__} was not noticed in {PATIENCE} seeds")
 
 
+@pytest.mark.prove
+@pytest.mark.parametrize("plant", IN_DISASTERS, ids=lambda plant: plant.__name__)
+async def test_a_fault_is_found_by_restores_and_kills(plant: Plant) -> None:
+    ended, said = await _simulate("--seeds", "10", "--disasters", "--plant", plant.__name__)
+    assert ended == 1, said
+    assert "replay it" in said, said
+
+
+@pytest.mark.prove
 async def test_many_seeds_keep_the_promise() -> None:
+    assert await _simulate("--seeds", str(MANY), "--from", "1000", "--jobs", "2") == (0, "")
+
+
+@pytest.mark.prove
+async def test_many_seeds_with_kills_and_restores_keep_the_promise() -> None:
+    assert await _simulate("--seeds", str(DISASTROUS), "--from", "5000", "--disasters") == (0, "")
+
+
+async def _simulate(*options: str) -> tuple[int, str]:
+    """Runs seeds in a process with a PostgreSQL of its own; how it ended, and what it complained of."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.simulation",
-        "--seeds",
-        str(MANY),
-        "--from",
-        "1000",
-        "--jobs",
-        "2",
+        sys.executable, "-m", "tests.simulation", *options, stderr=asyncio.subprocess.PIPE
     )
-    assert await process.wait() == 0
+    _, said = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()

@@ -33,6 +33,7 @@ async def fill_every_table(world: World, owner: asyncpg.Connection) -> None:
     await world.change("update incident set scope_id = $2 where id = $1", incident, world.temple)
     await add_picture(world, world.market_camera)
     await add_alert(world, Random(1), world.market, now())
+    await add_clip(world, officer.device_id)
     await world.store(
         "community", scope_id=world.market, zone_id=world.market, name="Market", name_th="ตลาด"
     )
@@ -77,6 +78,67 @@ async def fill_every_table(world: World, owner: asyncpg.Connection) -> None:
             "insert into sos_post_state (post_id, scope_id) values ($1, $2)",
             world.post,
             world.market,
+        ),
+        (
+            "insert into sos_event (id, alert_id, scope_id, kind, at, received_at) "
+            "select gen_random_uuid(), id, scope_id, 'RAISED', now(), now() from sos_alert limit 1",
+        ),
+        ("insert into installation_state (installation_id) select id from installation limit 1",),
+        (
+            "insert into station_reach (station_id, reachable, since, on_duty, reached, checked_at) "
+            "values ($1, true, now(), 1, 1, now())",
+            world.station,
+        ),
+        ("insert into sos_post_setting (post_id) values ($1)", world.post),
+        (
+            "insert into media_upload (id, media_id, key, asked_at) "
+            "select gen_random_uuid(), id, 'k', now() from media limit 1",
+        ),
+        (
+            "insert into escalation_policy (id, station_id, version, content, set_by) "
+            "values (gen_random_uuid(), $1, 1, '{}', 'test')",
+            world.station,
+        ),
+        (
+            "insert into sos_deadline (id, alert_id, kind, due_at) "
+            "select gen_random_uuid(), id, 'CARE', now() from sos_alert limit 1",
+        ),
+        (
+            "insert into sos_post_mute (id, post_id, scope_id, reason, muted_by, until) "
+            "values (gen_random_uuid(), $1, $2, 'stuck', 'test', now())",
+            world.post,
+            world.market,
+        ),
+        (
+            "insert into sos_post_press (id, post_id, scope_id, pressed_at) "
+            "values (gen_random_uuid(), $1, $2, now())",
+            world.post,
+            world.market,
+        ),
+        (
+            "insert into sos_post_event (id, post_id, scope_id, kind, at) "
+            "values (gen_random_uuid(), $1, $2, 'SILENT', now())",
+            world.post,
+            world.market,
+        ),
+        (
+            "insert into sos_cancel (id, alert_id, officer_id, asked_at, captured_at_raw, received_at) "
+            "values (gen_random_uuid(), gen_random_uuid(), $1, now(), '2026', now())",
+            world.kanya,
+        ),
+        (
+            "insert into sos_channel (id, station_id, label, scheme, sealed, added_by) "
+            "values (gen_random_uuid(), $1, 'Duty room', 'line', '', 'test')",
+            world.station,
+        ),
+        (
+            "insert into sos_channel_call (id, channel_id, alert_id, scope_id, call_id, outcome, attempted_at) "
+            "select gen_random_uuid(), channel.id, alert.id, alert.scope_id, gen_random_uuid(), 'TOLD', now() "
+            "from sos_channel channel, sos_alert alert limit 1",
+        ),
+        (
+            "insert into sos_finding (id, kind, subject_id, seen_at) "
+            "values (gen_random_uuid(), 'STEP_OVERDUE', gen_random_uuid(), now())",
         ),
         (
             "insert into enrolment_code (id, code_sha256, officer_id, issued_by, expires_at) "
@@ -193,4 +255,31 @@ async def add_checkpoint(world: World, code: str = "K1", kid: str = "k") -> UUID
         latitude=16.7131,
         longitude=98.5708,
         code_kid=kid,
+    )
+
+
+async def add_clip(world: World, device: UUID | None) -> None:
+    """A clip of the one alert, with a segment."""
+    alert = (await world.row("select id from sos_alert limit 1"))["id"]
+    clip = await world.store(
+        "sos_clip",
+        scope_id=world.market,
+        alert_id=alert,
+        officer_id=world.kanya,
+        device_id=device,
+        container="MPEG_TS",
+        video_codec="H264",
+        started_at=now(),
+        heard_at=now(),
+        captured_at_raw="",
+        received_at=now(),
+    )
+    await world.store(
+        "sos_clip_segment",
+        scope_id=world.market,
+        clip_id=clip,
+        sequence=0,
+        sha256=bytes(32),
+        size_bytes=1,
+        seconds=2.0,
     )

@@ -620,6 +620,34 @@ async def test_tidying_deletes_the_history_of_finished_jobs_and_keeps_that_of_fa
     assert [failed.message for failed in await failed_jobs(system)] == ["broken"]
 
 
+async def test_among_equally_urgent_jobs_the_one_that_has_been_due_for_longest_runs_first(
+    door: asyncpg.Connection, owner: asyncpg.Connection, database_url: str
+) -> None:
+    added = {}
+    # Of each alert the first step is due at once and the second later; all are overdue when a worker comes.
+    for name in ("old, first", "old, second", "new, first", "new, second", "grave, first"):
+        priority = 10 if name.startswith("grave") else 8
+        async with door.transaction():
+            added[await enqueue(door, "call", {}, priority=priority)] = name
+    await owner.execute(
+        "update pgqueuer set execute_after = now() - case when id = any ($1) then interval '1 hour' "
+        "else interval '59 minutes' end + id * interval '1 millisecond'",
+        [number for number, name in added.items() if name.endswith("first")],
+    )
+    seen = Seen()
+
+    async with working(Worker(database_url, {"call": seen}, lanes={"ordinary": 1})):
+        await eventually(lambda: owner.fetchval("select count(*) = 0 from pgqueuer"))
+
+    assert [added[job.id] for job in seen.jobs] == [
+        "grave, first",
+        "old, first",
+        "new, first",
+        "old, second",
+        "new, second",
+    ]
+
+
 async def test_a_job_without_a_lane_or_a_handler_is_refused_at_once(database_url: str) -> None:
     with pytest.raises(ValueError, match="lane"):
         Worker(database_url, {"sos": JobKind(Seen(), lane="unknown")})
@@ -645,6 +673,8 @@ async def test_the_tables_are_those_that_the_installed_pgqueuer_declares(
         "pgqueuer_statistics",
         "pgqueuer_statistics_unique_count",
         "pgqueuer_priority_id_id1_idx",
+        # We claim by the time at which jobs are due, with an index of our own.
+        "pgqueuer_ep_prio_id_idx",
         "pgqueuer_updated_id_id1_idx",
         "fn_pgqueuer_changed",
         "tg_pgqueuer_changed",

@@ -18,7 +18,8 @@ from tests.schema.reference.lists import INCIDENTS, LISTS, Given, List, Record, 
 from tests.schema.reference.naive import Naive
 
 TABLES = (
-    "station", "zone", "camera", "camera_state", "sos_post", "incident", "sos_alert", "sos_step", "sos_recipient",
+    "station", "zone", "camera", "camera_state", "sos_post", "incident", "sos_alert", "sos_step", "sos_recipient", "sos_response",
+    "sos_clip", "sos_clip_segment",
     "officer", "officer_state", "snapshot", "stored_object", "community", "incident_note", "media", "notice",
     "track_point", "checkpoint_key", "signing_key",
 )  # fmt: skip
@@ -41,6 +42,7 @@ ONES = {
     ("Alert", "post"): ("sos_post", "post_id", "id"),
     ("Alert", "responder"): ("officer", "acknowledged_by", "id"),
     ("AlertRecipient", "officer"): ("officer", "officer_id", "id"),
+    ("AlertResponse", "officer"): ("officer", "officer_id", "id"),
 }
 
 MANIES = {
@@ -49,7 +51,10 @@ MANIES = {
     ("Zone", "communities"): ("community", "zone_id", "name"),
     ("Alert", "steps"): ("sos_step", "alert_id", "number"),
     ("Alert", "recipients"): ("sos_recipient", "alert_id", "attempted_at"),
+    ("Alert", "responses"): ("sos_response", "alert_id", "created_at"),
     ("Alert", "media"): ("media", "alert_id", "taken_at"),
+    ("Alert", "clips"): ("sos_clip", "alert_id", "started_at"),
+    ("Clip", "segments"): ("sos_clip_segment", "clip_id", "sequence"),
     ("Incident", "notes"): ("incident_note", "incident_id", "occurred_at"),
     ("Incident", "media"): ("media", "incident_id", "taken_at"),
 }
@@ -161,6 +166,13 @@ class Reference(Naive):
         if parent in ("Snapshot", "Media") and name in ("url320", "url960"):
             key = source[f"thumb_{name[3:]}_key"]
             return key and f"signed:derived/{key}"
+        if parent == "Clip" and name in ("url320", "url960"):
+            key = source[f"poster_{name[3:]}_key"]
+            return key and f"signed:derived/{key}"
+        if (parent, name) == ("Clip", "fileUrl"):
+            return source["file_key"] and f"signed:derived/{source['file_key']}"
+        if (parent, name) == ("Clip", "fileSha256"):
+            return source["file_sha256"] and source["file_sha256"].hex()
         if (parent, name) == ("StoredObject", "url"):
             return f"signed:{source['bucket']}/{source['key']}"
         if name == "sha256":
