@@ -98,7 +98,9 @@ def call_page(name: str, name_th: str, station: str, station_th: str, visit: str
 def state_page(state: PostLamp, drill: bool) -> str:
     """How far the help has come; it asks again by itself until the call is over."""
     thai, english = _STATES[state]
-    marked = '<p><strong>การฝึกซ้อม<span class="en" lang="en">DRILL</span></strong></p>' if drill else ""
+    marked = (
+        '<p><strong>การฝึกซ้อม<span class="en" lang="en">DRILL</span></strong></p>' if drill else ""
+    )
     return _page(
         f"""{marked}<div class="card {state.value}"><h1>{thai}<span class="en" lang="en">{english}</span></h1></div>
 <p>หากปลอดภัย โปรดรออยู่ใกล้เสา<span class="en" lang="en">If it is safe, stay near the pole.</span></p><p>{_PHONE}</p>""",

@@ -19,9 +19,9 @@ from uuid import UUID, uuid5
 
 import anyio.to_thread
 from msgspec import Meta, Struct
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.routing import Route
 from uuid_utils.compat import uuid7
 

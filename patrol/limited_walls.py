@@ -13,6 +13,7 @@ import os
 import platform
 import struct
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,14 +30,16 @@ _MACHINES: Final = {
     "x86_64": (
         0xC000003E,
         56,
-        (41, 42, 49, 53, 59, 322, 101, 425, 310, 311, 434, 438, 424, 272, 308, 298, 321, 323)
-        + (248, 249, 250, 57, 58),
+        frozenset(
+            {41, 42, 49, 53, 59, 322, 101, 425, 310, 311, 434, 438, 424, 272, 308, 298, 321, 323}
+        )
+        | {248, 249, 250, 57, 58},
     ),
     "aarch64": (
         0xC00000B7,
         220,
-        (198, 203, 200, 199, 221, 281, 117, 425, 270, 271, 434, 438, 424, 97, 268, 241, 280, 282)
-        + (217, 218, 219),
+        frozenset({198, 203, 200, 199, 221, 281, 117, 425, 270, 271, 434, 438, 424, 97, 268, 241})
+        | {280, 282, 217, 218, 219},
     ),
 }
 _X32: Final = 0x40000000
@@ -67,9 +70,10 @@ def forbid_calls(libc: Any) -> bool:
     return bool(done == 0)
 
 
-def _filter(audit: int, clone: int, calls: tuple[int, ...]) -> bytes:
+def _filter(audit: int, clone: int, calls: Iterable[int]) -> bytes:
     """The program that the kernel runs at each call: 8 bytes for each step, jumps count from the next one."""
     # From the end: allow; refuse; "there is no such call", on which the C library takes `clone`; the look at `clone`.
+    calls = sorted(calls)
     first = 6 + len(calls)
     allow, refuse, unknown, threads = first, first + 1, first + 2, first + 3
     steps: list[tuple[int, int, int, int]] = [

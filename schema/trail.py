@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from patrol.errors import NotFound, PageSizeInvalid
+from patrol.errors import PageSizeInvalid
 from patrol.geometry import distance_m
 from schema.enums import ResponseStatus
 from schema.planner import Reading, Selection, composed
@@ -77,8 +77,8 @@ async def read_trail(
     id: UUID,
     after: datetime | None = None,
     first: int = 200,
-) -> dict[str, Any]:
-    """The value of `Query.alertTrail`."""
+) -> dict[str, Any] | None:
+    """The value of `Query.alertTrail`; None where the caller sees no such alert."""
     if not 1 <= first <= MOST_POINTS:
         raise PageSizeInvalid(
             f"`first` must be between 1 and {MOST_POINTS}, not {first}.", limit=MOST_POINTS
@@ -86,7 +86,7 @@ async def read_trail(
     who = reading.context.principal.id
     place = await reading.connection.fetchrow(READ_ALERT_PLACE, id)
     if place is None:
-        raise NotFound
+        return None
     people = [dict(row) for row in await reading.connection.fetch(READ_WHEREABOUTS, who, id)][
         :MOST_PEOPLE
     ]
@@ -114,12 +114,12 @@ async def read_trail(
 @strawberry.type
 class TrailQuery:
     alert_trail = composed(
-        AlertTrail,
+        AlertTrail | None,
         read_trail,
         rows=MOST_POINTS,
         description="The newest points of the ways of an alert's raiser and responders, and where each is now. Ask again "
         "with the last point's time as `after`. While the alert is unfinished it is for everybody who sees the alert, "
-        "afterwards for who leads its station.",
+        "afterwards for who leads its station; null where the caller sees no such alert.",
     )
 
 

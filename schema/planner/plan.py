@@ -164,6 +164,8 @@ class ComposedRoot:
     async def answer(self, reading: Reading, variables: VariableValues | None) -> Any:
         given = self.arguments.read(variables)
         value = await self.read.by(reading, self.selections, **given)
+        if value is None:
+            return None
         answer: dict[str, Any] = {}
         for key, name, make in self.parts:
             if name is None:

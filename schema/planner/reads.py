@@ -296,7 +296,7 @@ def single(
 
 def composed(returns: Any, by: Resolve, *, rows: int = 200, **options: Any) -> Any:
     """Declares a root that a rule composes: `by(reading, selections, **arguments)`; its further parameters are the
-    arguments of the field.
+    arguments of the field. A rule that may answer None is declared with `returns` of that type.
 
     Args:
         rows: how many rows its lists can have, all together; `first` asks for fewer.
