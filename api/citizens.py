@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from functools import wraps
 from urllib.parse import parse_qsl
 
+import anyio
 import structlog
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -35,6 +36,9 @@ from storage.faults import StorageFault
 log = structlog.get_logger(__name__)
 
 FORM_BYTES = 4096
+
+FORM_SECONDS = 10.0
+"""How long a form is waited for; what has arrived by then is all there is. An honest one is a few hundred bytes."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -62,6 +66,8 @@ def _showing(endpoint: Endpoint) -> Endpoint:
     async def shown(request: Request) -> Response:
         try:
             return await endpoint(request)
+        except ClientDisconnect:
+            return Response(status_code=400)
         except (Problem, StorageFault) as error:
             problem = as_problem(error)
             log.warning("citizen_refused", code=problem.code)
@@ -147,10 +153,11 @@ routes: list[Route] = [
 
 async def _form(request: Request) -> dict[str, str]:
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_BYTES:
-            raise BodyTooLarge(f"The body is larger than {FORM_BYTES} bytes.", limit=FORM_BYTES)
+    with anyio.move_on_after(FORM_SECONDS):
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > FORM_BYTES:
+                raise BodyTooLarge(f"The body is larger than {FORM_BYTES} bytes.", limit=FORM_BYTES)
     with suppress(ValueError):
         return dict(parse_qsl(body.decode("ascii"), max_num_fields=20))
     return {}

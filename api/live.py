@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID
@@ -44,29 +44,39 @@ CONNECT_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class _Gathered:
-    """What waits to be told."""
+class _News:
+    """What waits to be told of one scope."""
 
-    scopes: set[UUID] = field(default_factory=set)
     subjects: set[str] = field(default_factory=set)
-    alerts: list[UUID] = field(default_factory=list)
+    alerts: dict[UUID, None] = field(default_factory=dict)
     anything: bool = False
     """Among it was a change that names no subject, which is any: beside others it must not look like those alone."""
 
+
+class _Gathered:
+    """What waits to be told, scope by scope: who listens to one must hear no alarm of another."""
+
+    def __init__(self) -> None:
+        self._news: dict[UUID, _News] = {}
+
     def __bool__(self) -> bool:
-        return bool(self.scopes or self.alerts)
+        return bool(self._news)
 
     def add(self, change: Change) -> None:
-        self.scopes.update(change.scope_ids)
-        self.subjects.update(change.subjects)
-        self.anything = self.anything or (bool(change.scope_ids) and not change.subjects)
-        self.alerts += [one for one in change.alert_ids if one not in self.alerts]
+        for scope in change.scope_ids:
+            news = self._news.setdefault(scope, _News())
+            news.subjects.update(change.subjects)
+            news.anything = news.anything or not change.subjects
+            news.alerts.update(dict.fromkeys(change.alert_ids))
 
-    def take(self) -> Change:
-        subjects = () if self.anything else tuple(sorted(self.subjects))
-        change = Change(tuple(sorted(self.scopes)), subjects, tuple(self.alerts))
-        self.scopes, self.subjects, self.alerts, self.anything = set(), set(), [], False
-        return change
+    def take(self) -> list[Change]:
+        """Scopes of which the same is told share a change, so that news of a whole station stay short."""
+        alike: dict[tuple[tuple[str, ...], tuple[UUID, ...]], list[UUID]] = {}
+        for scope, news in self._news.items():
+            subjects = () if news.anything else tuple(sorted(news.subjects))
+            alike.setdefault((subjects, tuple(news.alerts)), []).append(scope)
+        self._news = {}
+        return [Change(tuple(sorted(scopes)), *same) for same, scopes in alike.items()]
 
 
 class _Listener:
@@ -77,11 +87,15 @@ class _Listener:
         self.news = _Gathered()
         self.woken = asyncio.Event()
 
-    def hear(self, change: Change, *, everything: bool) -> None:
-        mine = self.scopes if everything else self.scopes.intersection(change.scope_ids)
-        if mine:
-            self.news.add(Change(tuple(mine), change.subjects, change.alert_ids))
-            self.woken.set()
+    def hear(self, changes: Sequence[Change] | None) -> None:
+        """Keeps what is about its scopes; None is anything of all of them."""
+        if changes is None:
+            changes = [Change(tuple(self.scopes), (), ())]
+        for change in changes:
+            mine = self.scopes.intersection(change.scope_ids)
+            if mine:
+                self.news.add(Change(tuple(mine), change.subjects, change.alert_ids))
+                self.woken.set()
 
 
 class Live:
@@ -153,7 +167,7 @@ class Live:
                     async with asyncio.timeout(TICK_SECONDS):
                         await listener.woken.wait()
                 listener.woken.clear()
-                yield listener.news.take()
+                yield _merged(listener.news.take())
         finally:
             self._listeners.discard(listener)
 
@@ -185,16 +199,16 @@ class Live:
 
     async def _flush(self, connection: asyncpg.Connection) -> None:
         wake, self._wake_workers = self._wake_workers, False
-        change = self._waiting.take() if self._waiting else None
+        changes = self._waiting.take()
         try:
             if wake:
                 await connection.execute(f"notify {JOB_CHANNEL}")
-            if change is not None:
-                await connection.execute("select pg_notify($1, $2)", CHANNEL, _payload(change))
+            if changes:
+                await connection.execute("select pg_notify($1, $2)", CHANNEL, _payload(changes))
         except BaseException:
             # Perhaps it arrived and only the answer was lost: a second poke costs a pull, a lost one the alarm.
             self._wake_workers = self._wake_workers or wake
-            if change is not None:
+            for change in changes:
                 self._waiting.add(change)
             raise
 
@@ -235,10 +249,9 @@ class Live:
         )
 
     def _dispatch(self, payload: str) -> None:
-        everything = payload == EVERYTHING
-        change = Change((), (), ()) if everything else _read(payload)
+        changes = None if payload == EVERYTHING else _read(payload)
         for listener in self._listeners:
-            listener.hear(change, everything=everything)
+            listener.hear(changes)
 
 
 async def poke_at_commit(
@@ -247,17 +260,32 @@ async def poke_at_commit(
     """Pokes from within a transaction, for a command that has no connection for pokes: it waits for the lock at commit."""
     change = Change(tuple(scopes), tuple(subjects), ())
     if change.scope_ids:
-        await connection.execute("select pg_notify($1, $2)", CHANNEL, _payload(change))
+        await connection.execute("select pg_notify($1, $2)", CHANNEL, _payload([change]))
 
 
-def _payload(change: Change) -> str:
+def _merged(changes: Sequence[Change]) -> Change:
+    """Changes that one listener hears of as one; without subjects where one of them may be of any."""
+    anything = any(not one.subjects for one in changes)
+    return Change(
+        tuple(sorted(scope for one in changes for scope in one.scope_ids)),
+        () if anything else tuple(sorted({name for one in changes for name in one.subjects})),
+        tuple(dict.fromkeys(alert for one in changes for alert in one.alert_ids)),
+    )
+
+
+def _payload(changes: Sequence[Change]) -> str:
+    told = [[one.scope_ids, one.subjects, one.alert_ids] for one in changes]
     # The driver has a UUID class of its own, which the encoder does not know.
-    text = orjson.dumps([change.scope_ids, change.subjects, change.alert_ids], default=str).decode()
+    text = orjson.dumps(told, default=str).decode()
     return text if len(text) <= LONGEST_PAYLOAD else EVERYTHING
 
 
-def _read(payload: str) -> Change:
-    scopes, subjects, alerts = orjson.loads(payload)
-    return Change(
-        tuple(UUID(one) for one in scopes), tuple(subjects), tuple(UUID(one) for one in alerts)
-    )
+def _read(payload: str) -> list[Change]:
+    return [
+        Change(
+            tuple(UUID(one) for one in scopes),
+            tuple(subjects),
+            tuple(UUID(one) for one in alerts),
+        )
+        for scopes, subjects, alerts in orjson.loads(payload)
+    ]

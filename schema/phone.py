@@ -133,9 +133,7 @@ class Query(
         returns=AlertConnection,
         order=alert_types.LATEST_FIRST,
         limit=200,
-        admit=all_scopes,
-        description="Calls for help in the caller's scopes, and those that he was called for or sent to from elsewhere, "
-        "latest first.",
+        description="Calls for help in the caller's scopes, latest first.",
     )
     def alerts(
         row: Columns,

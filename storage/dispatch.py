@@ -35,9 +35,7 @@ where officer.id = $1
 """An officer who is to be sent to an alert, given the alert, its station and scope, whether it is a drill, and how long an
 assignment elsewhere waits: what he does about it, whether he may be sent there, and what else he takes care of."""
 
-LOCK_LINKS = (
-    "select pg_advisory_xact_lock(hashtextextended('link alerts ' || $1::uuid::text, 0))"
-)
+LOCK_LINKS = "select pg_advisory_xact_lock(hashtextextended('link alerts ' || $1::uuid::text, 0))"
 """Lets those who link alerts of a station come one after the other: two links may close a ring that neither sees."""
 
 HEARS = f"""

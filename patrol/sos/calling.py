@@ -129,7 +129,7 @@ async def call_step(
 
 async def keep_ready(database: Database) -> None:
     """Runs what a step asks before its first push, for a step that is not there: on a connection that has not planned these
-    statements lately, the nearest phone would wait for it, up to 50 ms."""
+    statements lately, the nearest phone would wait for it, 50 ms and more."""
     nowhere = uuid7()
     async with database.enter(Role.SYSTEM, _WORKER) as entered:
         await entered.connection.fetchrow(READ_STEP, nowhere)

@@ -65,9 +65,7 @@ async def watch_over(connection: Connection, alert_ids: Iterable[UUID]) -> None:
         answered = care.status is AlertStatus.ACKNOWLEDGED
         until = care.now if care.until is None and answered and not care.settled else care.until
         if until is not None and (answered or care.status is AlertStatus.OPEN):
-            watches.append(
-                Watch(care.alert_id, DeadlineKind.CARE, until - care.now, care.urgency)
-            )
+            watches.append(Watch(care.alert_id, DeadlineKind.CARE, until - care.now, care.urgency))
     await arm(connection, watches)
 
 

@@ -11,10 +11,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from api.live import CHANNEL, Live, _read
+from api.live import CHANNEL, EVERYTHING, Live, _Gathered, _payload, _read
+from schema.context import Change
 from storage.jobs import JOB_CHANNEL
 
-SCOPE, ALERT = UUID(int=1), UUID(int=2)
+SCOPE, ALERT, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
 LIMIT = 20.0
 
 
@@ -87,11 +88,12 @@ async def test_a_poke_that_the_network_swallowed_is_sent_again(
     line, address = cable
     async with Live(address, answer_seconds=0.5) as live, asyncio.timeout(LIMIT):
         live.poke([SCOPE], ["incidents"])
-        assert _read(await heard.get()).scope_ids == (SCOPE,)
+        [first] = _read(await heard.get())
+        assert first.scope_ids == (SCOPE,)
         line.cut()
         live.poke([SCOPE], ["alerts"], [ALERT])
         assert await heard.get() == JOB_CHANNEL
-        change = _read(await heard.get())
+        [change] = _read(await heard.get())
         # The first poke's answer may have been cut off as well: then it comes twice.
         assert (change.scope_ids, change.alert_ids) == ((SCOPE,), (ALERT,))
         assert "alerts" in change.subjects
@@ -136,3 +138,35 @@ async def test_a_change_of_anything_does_not_look_like_the_subjects_beside_it(
     assert (first.scope_ids, first.subjects) == ((SCOPE,), ())
     # The negative control: without it, the subjects are told.
     assert second.subjects == ("incidents",)
+
+
+async def test_who_listens_to_one_scope_hears_no_alarm_of_another_that_travels_beside_it(
+    cable: tuple[Cable, str],
+) -> None:
+    _, address = cable
+    async with Live(address) as live:
+        heard = [live.changes(frozenset(scopes)) for scopes in ({SCOPE}, {OTHER}, {SCOPE, OTHER})]
+        hearing = [asyncio.create_task(anext(one)) for one in heard]
+        await asyncio.sleep(0)  # lets the listeners stand before the pokes
+        live.poke([SCOPE], ["incidents"])
+        live.poke([OTHER], ["alerts"], [ALERT])
+        async with asyncio.timeout(LIMIT):
+            here, there, both = await asyncio.gather(*hearing)
+        for one in heard:
+            await one.aclose()
+    assert (here.scope_ids, here.subjects, here.alert_ids) == ((SCOPE,), ("incidents",), ())
+    # The negative control: the alarm was told.
+    assert (there.scope_ids, there.subjects, there.alert_ids) == ((OTHER,), ("alerts",), (ALERT,))
+    assert both.scope_ids == (SCOPE, OTHER)
+    assert (both.subjects, both.alert_ids) == (("alerts", "incidents"), (ALERT,))
+
+
+def test_news_of_a_whole_station_fit_one_payload_and_more_than_fits_is_anything() -> None:
+    waiting = _Gathered()
+    waiting.add(Change(tuple(UUID(int=number) for number in range(100)), ("checkpoints",), ()))
+    waiting.add(Change((UUID(int=7),), ("alerts",), (ALERT,)))
+    changes = waiting.take()
+    assert not waiting
+    assert len(changes) == 2
+    assert _read(_payload(changes)) == changes
+    assert _payload([Change(tuple(UUID(int=one) for one in range(300)), (), ())]) == EVERYTHING

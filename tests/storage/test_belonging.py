@@ -165,11 +165,18 @@ async def test_an_officer_reads_what_is_in_his_scopes_and_another_station_nothin
     assert shown[world.kanya] == {
         "incident_note": 0, "media": 0, "sos_step": 2, "notice": 1, "officer": 3,
     }  # fmt: skip
-    # A negative control: the rows that Kanya does not see are there for whom they are.
+    # A negative control: the rows that Kanya does not see are there for whom they are. Somkid was called to the alert of
+    # Kanya's zone, so its steps are his to see as well.
     assert shown[world.somkid] == {
-        "incident_note": 1, "media": 1, "sos_step": 0, "notice": 1, "officer": 3,
+        "incident_note": 1, "media": 1, "sos_step": 2, "notice": 1, "officer": 3,
     }  # fmt: skip
     assert shown[stranger] == dict.fromkeys(CHILDREN, 0) | {"officer": 1}
+    await owner.execute(
+        "update sos_response set deleted_at = now() where officer_id = $1", world.somkid
+    )
+    await owner.execute("delete from sos_recipient where officer_id = $1", world.somkid)
+    async with database.read(Role.PHONE, await as_officer(world, world.somkid)) as entered:
+        assert await entered.connection.fetchval("select count(*) from sos_step") == 0
 
 
 async def test_a_writer_nobody_was_told_of_writes_none_of_them(
