@@ -283,9 +283,15 @@ class ClipState(Term):
     """How far the recording of a call for help has come."""
 
     RECORDING = "RECORDING", "Segments come, or may come; it can be watched."
-    ENDED = "ENDED", "The recorder ended it or fell silent; one file is being made of what is there."
+    ENDED = (
+        "ENDED",
+        "The recorder ended it or fell silent; one file is being made of what is there.",
+    )
     READY = "READY", "There is one file of all segments that arrived; a late one makes it anew."
-    FAILED = "FAILED", "No one file could be made, for the reason given; the segments are kept and can be watched."
+    FAILED = (
+        "FAILED",
+        "No one file could be made, for the reason given; the segments are kept and can be watched.",
+    )
 
 
 class MediaKind(Term):
@@ -420,7 +426,10 @@ class AlertEventKind(Term):
     CLOSED = "CLOSED", "It was dealt with."
     CANCELLED = "CANCELLED", "It was called off."
     PASSED_OVER = "PASSED_OVER", "A step did not call some people first; the reasons are kept."
-    CALLED_AGAIN = "CALLED_AGAIN", "All steps were over and nobody had answered, so another round began."
+    CALLED_AGAIN = (
+        "CALLED_AGAIN",
+        "All steps were over and nobody had answered, so another round began.",
+    )
     NOT_ANSWERED = "NOT_ANSWERED", "An officer who was sent did not answer in time."
     LINKED = "LINKED", "A supervisor said of which other alert it is a duplicate."
     UNLINKED = "UNLINKED", "A supervisor said that it is no duplicate after all."
@@ -429,15 +438,27 @@ class AlertEventKind(Term):
     CANCEL_ASKED = "CANCEL_ASKED", "Somebody asked to call it off; a second person must agree."
     PRESSED = "PRESSED", "The button was pressed again, or the citizen asked again."
     JOINED = "JOINED", "What had come as a text message also came over data."
-    RAISER_ASKED = "RAISER_ASKED", "It came late, so its raiser was asked whether he still needs help."
-    CHANNEL_TOLD = "CHANNEL_TOLD", "It was told through a fallback channel, and the service took it."
+    RAISER_ASKED = (
+        "RAISER_ASKED",
+        "It came late, so its raiser was asked whether he still needs help.",
+    )
+    CHANNEL_TOLD = (
+        "CHANNEL_TOLD",
+        "It was told through a fallback channel, and the service took it.",
+    )
     CHANNEL_FAILED = "CHANNEL_FAILED", "A fallback channel failed; the reason is kept."
     ALARM = "ALARM", "The auditor found that something due had not happened, and raised the alarm."
     CLIP_STARTED = "CLIP_STARTED", "A phone or pole began a recording."
     CLIP_ENDED = "CLIP_ENDED", "A recording was ended, or its recorder fell silent."
-    CLIP_SEGMENT_REFUSED = "CLIP_SEGMENT_REFUSED", "A part of a recording is not what was declared; its bytes are kept apart."
+    CLIP_SEGMENT_REFUSED = (
+        "CLIP_SEGMENT_REFUSED",
+        "A part of a recording is not what was declared; its bytes are kept apart.",
+    )
     CLIP_READY = "CLIP_READY", "A recording was put together into one file."
-    CLIP_FAILED = "CLIP_FAILED", "A recording could not be put together into one file; its parts can be watched."
+    CLIP_FAILED = (
+        "CLIP_FAILED",
+        "A recording could not be put together into one file; its parts can be watched.",
+    )
 
 
 class PushKind(Term):
@@ -449,7 +470,10 @@ class PushKind(Term):
     NOTICE = "NOTICE", "A notice that presses."
     ASK = "ASK", "This officer's call for help came late: does he still need help?"
     SYNC = "SYNC", "The phone holds records for too long: it should push and pull."
-    QUARANTINE = "QUARANTINE", "Refused records of the station have waited for a decision for too long."
+    QUARANTINE = (
+        "QUARANTINE",
+        "Refused records of the station have waited for a decision for too long.",
+    )
     STATION_SILENT = "STATION_SILENT", "Nobody on duty at the station can be reached."
     STATION_REACHED = "STATION_REACHED", "Somebody on duty at the station can be reached again."
     CHANNEL_FAILS = "CHANNEL_FAILS", "A fallback channel of the station failed its test."
@@ -471,7 +495,10 @@ class ReachProblem(Term):
     NOT_ALLOWED = "NOT_ALLOWED", "The phone does not let the app show anything."
     SILENT = "SILENT", "The phone would make no sound."
     TEST_REFUSED = "TEST_REFUSED", "The push service refused the test push."
-    TEST_UNANSWERED = "TEST_UNANSWERED", "The phone did not tell of the test push within two minutes."
+    TEST_UNANSWERED = (
+        "TEST_UNANSWERED",
+        "The phone did not tell of the test push within two minutes.",
+    )
 
 
 class ChannelOutcome(Term):

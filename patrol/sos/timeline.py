@@ -77,8 +77,7 @@ async def read_timeline(connection: Connection, alert_id: UUID) -> Timeline | No
         if alert is None:
             return None
         lists = {
-            name: await connection.fetch(statement, alert_id)
-            for name, statement in _LISTS.items()
+            name: await connection.fetch(statement, alert_id) for name, statement in _LISTS.items()
         }
         points = await connection.fetch(READ_WAYS, alert_id, MOST_POINTS + 1)
         now = await connection.fetchval("select now()")

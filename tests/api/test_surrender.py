@@ -158,10 +158,46 @@ async def test_what_was_handed_in_is_applied_when_staff_replays_it(
     item = await owner.fetchval("select id from quarantine")
     for _ in range(2):
         async with database.write(system("test")) as connection:
-            assert (await replay(connection, item, by="test", reason="hers", read=read_change)).taken
+            assert (
+                await replay(connection, item, by="test", reason="hers", read=read_change)
+            ).taken
     row = await owner.fetchrow("select title, reported_by, device_id from incident")
     assert tuple(row) == ("Seen", world.kanya, holder.device)
     assert await owner.fetchval("select count(*) from sync_lane") == 0
+
+
+async def test_a_call_for_help_of_a_newer_app_that_was_handed_in_is_replayed_as_a_push_reads_it(
+    holder: Holder,
+    site: Site,
+    database: Database,
+    keys: KeySet,
+    world: World,
+    owner: asyncpg.Connection,
+) -> None:
+    called = {"id": str(uuid7()), "latitude": 16.7131, "longitude": 98.5708, "mood": "grim"}
+    holder.record("", change={"raiseAlert": called})
+    holder.record("", change={"countTraffic": {"lorries": 1}})
+    await revoke(holder, database, world)
+    batch = holder.batch().replace("RECORDS", "SOS")
+    assert (await holder.surrender(batch)).json()["kept"] == 2
+    first, second = await owner.fetch("select id from quarantine order by sequence")
+    async with database.write(system("test")) as connection:
+        for item, taken in ((first, True), (second, False)):
+            told = await replay(connection, item["id"], by="t", reason="hers", read=read_change)
+            assert told.taken is taken, told
+    row = await owner.fetchrow("select id, status, officer_id from sos_alert")
+    assert (str(row["id"]), row["status"], row["officer_id"]) == (called["id"], "OPEN", world.kanya)
+    detail = orjson.loads(await owner.fetchval("select detail from sync_outcome"))
+    assert detail["unread"] == {"mood": "grim"}
+    # Pushed later all the same, it is known again, also by a release that reads more of it.
+    again = await enrolled(site, database, keys, world, holder.key)
+    told = await again.ask(PUSH, lane="SOS", mutations=holder.held[:1])
+    [answer] = told.json()["data"]["push"]["answers"]
+    assert (answer["outcome"], answer["first"]) == ("DUPLICATE", "APPLIED")
+    del called["mood"]
+    told = await again.ask(PUSH, lane="SOS", mutations=holder.held[:1])
+    assert told.json()["data"]["push"]["answers"][0]["outcome"] == "DUPLICATE"
+    assert await owner.fetchval("select count(*) from sos_alert") == 1
 
 
 async def test_a_revoked_phone_reads_nothing_through_its_door(

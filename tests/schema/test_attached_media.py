@@ -75,13 +75,9 @@ async def test_a_call_and_its_recording_stand_in_one_batch_of_the_first_lane(
 
 async def test_a_file_in_the_lane_of_its_parents_kind_only(kanya: Phone, world: World) -> None:
     incident = str(await world.add_incident(world.market))
-    answer = await ask(
-        kanya.door,
-        kanya.context,
-        "mutation ($m: [MutationInput!]!) { push(lane: SOS, mutations: $m) { appliedSequence } }",
-        m=[kanya.attach(incident=incident)],
-    )
-    assert answer["errors"][0]["extensions"]["code"] == "VARIABLE_INVALID"
+    [answer] = await kanya.push("SOS", kanya.attach(incident=incident))
+    assert (answer["outcome"], answer["code"]) == ("REJECTED", "VARIABLE_INVALID")
+    assert answer["detail"]["lane"] == "RECORDS"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +139,8 @@ async def test_steps_come_with_their_alert_and_again_when_they_are_done(
     await kanya.pull()
     steps = sorted(kanya.rows["steps"].values(), key=lambda row: row["number"])
     assert [(row["number"], row["target"], row["outcome"]) for row in steps] == [
-        (1, "ON_DUTY", None), (2, "STATION", None), (3, "SUPERVISORS", None),
+        (1, "ON_DUTY", None), (2, "STATION", None), (3, "SUPERVISORS", None), (4, "NEIGHBOURS", None),
+        (5, "CHANNELS", None),
     ]  # fmt: skip
     assert {row["alertId"] for row in steps} == {alert}
     await world.change(
@@ -169,7 +166,7 @@ async def test_steps_media_and_the_ledger_go_with_their_alert(
     page = await kanya.pull_page()
     gone = [(one["subject"], one["reason"]) for one in page["removals"]]
     assert sorted(gone) == [
-        ("alerts", "LEFT_SCOPE"), ("media", "LEFT_SCOPE"), *[("steps", "LEFT_SCOPE")] * 3,
+        ("alerts", "LEFT_SCOPE"), ("media", "LEFT_SCOPE"), *[("steps", "LEFT_SCOPE")] * 5,
     ]  # fmt: skip
     assert not kanya.rows["steps"]
     # She raised it, so she may still show what there was.

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from uuid_utils.compat import uuid7
 
+from patrol.clips.declaring import AT_ONCE
 from patrol.errors import TooLarge, by_code
 from schema.planner import RequestErrors
 from storage.vocabulary import IncidentCategory
@@ -219,3 +220,83 @@ async def test_too_many_are_too_many_whether_they_can_be_read_or_not(kanya: Phon
     many = [odd | {"sequence": number} for number in range(501)]
     with pytest.raises(TooLarge):
         await ask(kanya.door, kanya.context, PUSH, lane="RECORDS", mutations=many)
+
+
+@pytest.mark.parametrize("second", ["countTraffic", "reportIncident"])
+@pytest.mark.parametrize("whose", ["another's", "another lane's", "her own"])
+async def test_another_change_under_an_id_that_is_taken_is_no_repeat_of_it_and_is_kept(
+    second: str, whose: str, kanya: Phone, prasert: Phone, owner: asyncpg.Connection
+) -> None:
+    first = kanya.mutation("RECORDS", newer()["a kind"])
+    await kanya.push("RECORDS", first)
+    phone = prasert if whose == "another's" else kanya
+    lane = "TRACKS" if whose == "another lane's" else "RECORDS"
+    change = {second: _report() | ({"lorries": 7} if second == "countTraffic" else {})}
+    other = phone.mutation(lane, change, mutationId=first["mutationId"])
+    [answer] = await phone.push(lane, other)
+    if (whose, second) == ("her own", "reportIncident"):
+        # It may be what an earlier release could not read: nobody can tell.
+        assert answer["outcome"] == "DUPLICATE"
+        return
+    assert (answer["outcome"], answer["code"]) == ("SEQUENCE_REUSED", "SEQUENCE_REUSED")
+    assert (await phone.push(lane, other))[0]["outcome"] == "SEQUENCE_REUSED"
+    rows = await owner.fetch("select code, mutation_id, payload from quarantine order by code")
+    assert [row["code"] for row in rows] == ["CHANGE_UNREADABLE", "SEQUENCE_REUSED"]
+    assert str(rows[0]["mutation_id"]) == first["mutationId"]
+    row = change[second]["id"]
+    assert row in rows[1]["payload"]
+    assert row not in rows[0]["payload"]
+    if second == "reportIncident" and lane == "RECORDS":
+        # What became of the first does not stand for it, either.
+        kept = next(one for one in await items(prasert) if one["code"] == "SEQUENCE_REUSED")
+        assert (await replay(prasert, kept["id"]))["item"]["state"] == "REPLAYED"
+        assert await owner.fetchval("select id::text from incident") == row
+
+
+async def test_the_same_id_twice_in_one_batch_with_different_content_is_kept_twice(
+    kanya: Phone, owner: asyncpg.Connection
+) -> None:
+    first = kanya.mutation("RECORDS", newer()["a kind"])
+    other = kanya.mutation("RECORDS", newer()["a kind"], mutationId=first["mutationId"])
+    answers = await kanya.push("RECORDS", first, other)
+    assert [one["outcome"] for one in answers] == ["REJECTED", "SEQUENCE_REUSED"]
+    assert await owner.fetchval("select count(*) from quarantine") == 2
+
+
+SEGMENT = {"sequence": 0, "sha256": "ab" * 32, "sizeBytes": 9}
+
+
+@pytest.mark.parametrize("one_of_two", [True, False])
+async def test_a_list_that_is_too_long_inside_of_a_change_refuses_that_change_alone(
+    one_of_two: bool, kanya: Phone, owner: asyncpg.Connection
+) -> None:
+    segments = [SEGMENT | {"sequence": number} for number in range(AT_ONCE + 1)]
+    long = kanya.mutation("SOS", {"declareSegments": {"id": str(uuid7()), "segments": segments}})
+    after = kanya.mutation("SOS", {"raiseAlert": {"id": str(uuid7())} | ALERT})
+    if one_of_two:
+        # A change that only the stock way reads beside it.
+        after["change"]["raiseAlert"]["id"] = f"urn:uuid:{uuid7()}"
+    answers = await kanya.push("SOS", long, after)
+    assert [one["outcome"] for one in answers] == ["REJECTED", "APPLIED"]
+    assert answers[0]["code"] == "CHANGE_UNREADABLE"
+    kept = orjson.loads(await owner.fetchval("select payload from quarantine"))
+    assert kept["raw"] == long
+    again = await kanya.push("SOS", long, after)
+    assert [one["outcome"] for one in again] == ["DUPLICATE"] * 2
+
+
+async def test_a_list_that_is_as_long_as_it_may_be_is_read(kanya: Phone) -> None:
+    """The negative control: it is judged by its rule, for there is no such clip."""
+    segments = [SEGMENT | {"sequence": number} for number in range(AT_ONCE)]
+    full = kanya.mutation("SOS", {"declareSegments": {"id": str(uuid7()), "segments": segments}})
+    [answer] = await kanya.push("SOS", full)
+    assert answer["code"] != "CHANGE_UNREADABLE"
+
+
+async def test_what_is_too_long_and_names_no_mutation_refuses_the_request(kanya: Phone) -> None:
+    segments = [SEGMENT] * (AT_ONCE + 1)
+    long = kanya.mutation("SOS", {"declareSegments": {"id": str(uuid7()), "segments": segments}})
+    for odd in (long | {"mutationId": f"urn:uuid:{uuid7()}"}, long | {"mutationId": 1}):
+        for mutations in ([odd], odd):
+            with pytest.raises(TooLarge):
+                await ask(kanya.door, kanya.context, PUSH, lane="SOS", mutations=mutations)

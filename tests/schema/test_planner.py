@@ -105,6 +105,12 @@ COUNTED_ELSEWHERE = {
     "Tracks": "tests/schema/test_tracks.py",
     "Phones": "below",
     "Refused": "below",
+    "AlertClips": "below",
+    "AlertTimeline": "below",
+    "AlertTrail": "below",
+    "CalledAlert": "below",
+    "Reachability": "below",
+    "UnsaidEndings": "below",
 }
 
 SOME = {"DateTime!": "2026-11-23T08:15:30Z"}
@@ -139,6 +145,29 @@ async def test_a_list_of_what_is_kept_takes_one_statement(name: str, station: St
         answer = await ask(DOOR, station.context, (OPERATIONS / f"{name}.graphql").read_text())
     assert "errors" not in answer
     assert len(sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "statements"),
+    [
+        ("AlertClips", 3),
+        ("AlertTimeline", 2),
+        ("AlertTrail", 3),
+        ("CalledAlert", 5),
+        ("Reachability", 2),
+        ("UnsaidEndings", 2),
+    ],
+)
+async def test_what_is_asked_about_an_alert_takes_a_fixed_number_of_statements(
+    name: str, statements: int, station: Station
+) -> None:
+    alert = next(one for one in station.reference.tables["sos_alert"] if one["deleted_at"] is None)
+    text = (OPERATIONS / f"{name}.graphql").read_text()
+    variables = {"id": str(alert["id"])} if "$id" in text else {}
+    with counting() as sent:
+        answer = await ask(DOOR, station.context, text, **variables)
+    assert "errors" not in answer
+    assert len(sent) <= statements
 
 
 FILTERS: dict[str, Any] = {

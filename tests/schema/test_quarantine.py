@@ -338,7 +338,9 @@ async def test_supervisors_of_the_station_are_told_of_it_on_their_phones(
     with pytest.raises(Retry):
         await tell_supervisors(database, busy, data)
     assert await tell_supervisors(database, busy, data, again=False) == [staff]
-    await owner.execute("update session set revoked_at = now() where officer_id = $1", world.prasert)
+    await owner.execute(
+        "update session set revoked_at = now() where officer_id = $1", world.prasert
+    )
     nobody = Carrier()
     assert await tell_supervisors(database, nobody, data) == [staff]
     assert nobody.sent == []

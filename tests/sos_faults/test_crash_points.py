@@ -94,7 +94,9 @@ async def _in_process(scene: Scene, alert: UUID, gate: Gate, where: str) -> bool
             return await scene.done(alert, gate)
         except TimeoutError as late:
             said.seek(0)
-            late.add_note(f"after {len(gate.crossed)} crossings the worker said: {said.read().decode()}")
+            late.add_note(
+                f"after {len(gate.crossed)} crossings the worker said: {said.read().decode()}"
+            )
             raise
         finally:
             if process.returncode is None:
