@@ -1,4 +1,4 @@
-"""What `patrol up` shows when everything runs: addresses, credentials, and three things to try that work when pasted."""
+"""What `patrol up` shows when everything runs: addresses, credentials, and four things to try that work when pasted."""
 
 from __future__ import annotations
 
@@ -78,13 +78,23 @@ def _to_try(settings: Settings, address: str, keys: DemoKeys) -> str:
     ]
     return "\n".join(
         [
-            "Three things to try:\n",
+            "Four things to try:\n",
             f"1. Camera {keys.camera_code} sends a picture:\n\n{_command(send)}\n",
             f"2. The city ({PARTNER}), a partner, asks for the cameras and follows a signed link to it:\n\n{_command(ask)}\n",
             f"3. Somebody presses the button of SOS post {keys.post_code}:\n\n{_command(press)}\n",
+            "4. Somebody without an account scans the code on that post. Open in a browser, press, and watch the page:\n",
+            f"  {_help_page(address, keys)}\n",
+            "See what became of it: patrol alert list   patrol alert report ID\n"
             f"Then: patrol officer enrol {OFFICER}   patrol partner list   patrol check   patrol demo\n",
         ]
     )
+
+
+def _help_page(address: str, keys: DemoKeys) -> str:
+    if keys.help_code:
+        return f"{address}/help/{keys.help_code}"
+    # The keys were kept by an earlier release, which had no such page.
+    return f"patrol post qr {keys.post_code} --text --server {address}"
 
 
 def _draw(path: Path, camera: str) -> Path:

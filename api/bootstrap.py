@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.secret import installation_secret
 from api.settings import Settings
@@ -31,6 +31,7 @@ async def bootstrap(settings: Settings, found: Standing, *, demo: bool) -> Boots
     if found.has_keys and found.has_admin and found.has_station and found.demo is not None:
         return Bootstrapped(None, found.demo)
     # Imported late: the rules cost a second, and every start but the first has nothing to make.
+    from api.help_codes import help_code
     from patrol.identity import issue_admin_token
     from patrol.keys import load
     from patrol.seed import is_seeded, issue_demo_keys, seed
@@ -48,6 +49,9 @@ async def bootstrap(settings: Settings, found: Standing, *, demo: bool) -> Boots
         async with database.write(UP) as connection:
             if keys is None and await is_seeded(connection):
                 keys = await issue_demo_keys(connection)
+                async with database.write(UP, Role.SYSTEM) as other:
+                    code = await help_code(other, settings, keys.post_id)
+                keys = replace(keys, help_code=code)
                 # Before the commit: a file whose keys were never stored is noticed at the next start, keys without
                 # a file would open doors that nobody knows of.
                 keep(settings.data_dir, keys)

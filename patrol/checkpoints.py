@@ -28,6 +28,7 @@ from patrol.places import zone_at
 from storage.checkpoints import (
     ADD_KEY,
     INSERT_CHECKPOINT,
+    READ_CHECKPOINT_SCOPE,
     REISSUE_CODE,
     SET_CHECKPOINT_ACTIVE,
 )
@@ -162,6 +163,12 @@ async def set_checkpoint_active(connection: Connection, checkpoint_id: UUID, act
         raise NotFound(f"There is no such checkpoint {'out of' if active else 'in'} use.")
     act = "checkpoint.restore" if active else "checkpoint.retire"
     await audit(connection, act, checkpoint_id)
+
+
+async def scope_of(connection: Connection, checkpoint_id: UUID) -> UUID | None:
+    """Whom to poke about a checkpoint; None where there is none."""
+    scope = await connection.fetchval(READ_CHECKPOINT_SCOPE, checkpoint_id)
+    return None if scope is None else UUID(str(scope))
 
 
 async def _published(connection: Connection, keys: KeySet) -> Key:

@@ -8,7 +8,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class DemoKeys:
-    """Keys of the demonstration's partners (by code), of one camera and of one SOS post."""
+    """Keys of the demonstration's partners (by code), of one camera and of one SOS post.
+
+    `help_code` is what hangs on that post for citizens; empty where the keys were made by an earlier release.
+    """
 
     partners: dict[str, str]
     camera_id: UUID
@@ -17,3 +20,4 @@ class DemoKeys:
     post_id: UUID
     post_code: str
     post_key: str
+    help_code: str = ""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
 import strawberry
 
-from patrol.checkpoints import add_checkpoint, content_of, reissue_code, set_checkpoint_active
+from patrol.checkpoints import (
+    add_checkpoint,
+    content_of,
+    reissue_code,
+    scope_of,
+    set_checkpoint_active,
+)
 from patrol.errors import NotFound
 from schema.acts import AdminDone, AdminInfo, administrators, done
 from schema.mutations import planned
@@ -15,6 +22,7 @@ from schema.paging import AdminPageInfo
 from schema.places import AdminStation, AdminZone
 from schema.planner import Columns, Conditions, Order, Reading, computed, one, page, reads
 from storage import tables
+from storage.database import Connection
 
 BY_CODE = {"CODE": Order("code")}
 
@@ -99,14 +107,32 @@ class AdminCheckpointDone(AdminDone):
     checkpoint: AdminCheckpoint | None = planned("id")
 
 
+async def _done_and_told(
+    info: AdminInfo, rule: Callable[[Connection], Awaitable[object]], id: UUID | None = None
+) -> AdminCheckpointDone:
+    """As `done`; the phones of the place where it hangs learn of it at once."""
+    scopes: list[UUID] = []
+
+    async def and_where(connection: Connection) -> object:
+        outcome = await rule(connection)
+        about = outcome if isinstance(outcome, UUID) else id
+        scope = None if about is None else await scope_of(connection, about)
+        scopes.extend([] if scope is None else [scope])
+        return outcome
+
+    told = await done(AdminCheckpointDone, info, and_where, id)
+    if told.refusal is None:
+        info.context.live.poke(scopes, ["checkpoints"])
+    return told
+
+
 @strawberry.type
 class CheckpointsMutation:
     @strawberry.mutation(description="Adds a point that patrols visit; `codeContent` is its code.")
     async def add_checkpoint(
         self, info: AdminInfo, checkpoint: AdminAddCheckpointInput
     ) -> AdminCheckpointDone:
-        return await done(
-            AdminCheckpointDone,
+        return await _done_and_told(
             info,
             lambda connection: add_checkpoint(
                 connection,
@@ -125,8 +151,7 @@ class CheckpointsMutation:
         "printed before are kept and flagged."
     )
     async def reissue_checkpoint_code(self, info: AdminInfo, id: UUID) -> AdminCheckpointDone:
-        return await done(
-            AdminCheckpointDone,
+        return await _done_and_told(
             info,
             lambda connection: reissue_code(connection, info.context.keys, id),
             id,
@@ -134,8 +159,7 @@ class CheckpointsMutation:
 
     @strawberry.mutation(description="Takes a checkpoint out of use. Its check-ins stay.")
     async def retire_checkpoint(self, info: AdminInfo, id: UUID) -> AdminCheckpointDone:
-        return await done(
-            AdminCheckpointDone,
+        return await _done_and_told(
             info,
             lambda connection: set_checkpoint_active(connection, id, False),
             id,
@@ -143,8 +167,7 @@ class CheckpointsMutation:
 
     @strawberry.mutation(description="Takes a checkpoint back into use.")
     async def restore_checkpoint(self, info: AdminInfo, id: UUID) -> AdminCheckpointDone:
-        return await done(
-            AdminCheckpointDone,
+        return await _done_and_told(
             info,
             lambda connection: set_checkpoint_active(connection, id, True),
             id,

@@ -15,7 +15,7 @@ from schema.mutations import planned
 from schema.people import AdminDevice
 from schema.planner.reads import at_most
 from schema.quarantine import poke
-from schema.reading import read_change
+from schema.reading import read_kept
 from schema.records import AdminQuarantineItem
 from storage.database import Connection
 
@@ -71,7 +71,7 @@ class DecisionsMutation:
 
         async def again(connection: Connection) -> Replayed:
             return await replay(
-                connection, id, by=str(context.principal), reason=reason, read=read_change, overrule=overrule
+                connection, id, by=str(context.principal), reason=reason, read=read_kept, overrule=overrule
             )  # fmt: skip
 
         outcome = await act(info, again)

@@ -131,7 +131,7 @@ class PushMutation:
             lane,
             changes,
             held=_held(context, lane, epoch, lowest_held, receipt),
-            committed=lambda done: context.live.poke(done.scopes, done.subjects, done.alerts),
+            committed=lambda done: _poke(context, done),
         )
         return PushResult(
             # An answer of the rules has what the contract's type has, by the same names.
@@ -142,6 +142,11 @@ class PushMutation:
             server_time=(now := datetime.now(UTC)),
             receipt=_receipt(context, lane, pushed, now),
         )
+
+
+def _poke(context: Context, done: pushing.Pushed) -> None:
+    for (scopes, subject), alerts in done.news.items():
+        context.live.poke(scopes, [subject], alerts)
 
 
 def _held(

@@ -26,7 +26,7 @@ from schema.planner import (
     page,
     reads,
 )
-from schema.reading import read_change
+from schema.reading import read_kept
 from schema.refusals import Done, Refusal, act
 from schema.scalars import JSON, Long
 from schema.stations import Officer, age_seconds
@@ -137,7 +137,7 @@ class QuarantineMutation:
         async def again(connection: Connection) -> Replayed:
             station = await station_led_by(connection, _officer(context))
             return await replay(
-                connection, id, by=str(context.principal), reason=reason, read=read_change, station=station, overrule=overrule
+                connection, id, by=str(context.principal), reason=reason, read=read_kept, station=station, overrule=overrule
             )  # fmt: skip
 
         outcome = await act(info, again)

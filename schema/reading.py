@@ -82,6 +82,15 @@ def read_change(raw: Mapping[str, Any]) -> Mutation | None:
         return None
 
 
+def read_kept(raw: Mapping[str, Any]) -> Mutation | None:
+    """What was kept as it came, read to be replayed: as a push reads it, so a call for help in parts; None where it cannot."""
+    read = read_change(raw)
+    change = raw.get("change")
+    if read is None and names(raw) and isinstance(change, Mapping):
+        return unreadable(raw) if isinstance(change.get(_RAISES), Mapping) else None
+    return read
+
+
 def unreadable(raw: Mapping[str, Any]) -> Mutation:
     """A mutation that cannot be read, to be refused and kept as it came; `unread` is what it is about.
 

@@ -104,6 +104,9 @@ on conflict (station_id, code) do nothing returning id
 """
 """Adds a checkpoint unless the station has that code already."""
 
+READ_CHECKPOINT_SCOPE = "select scope_id from checkpoint where id = $1"
+"""The scope that a checkpoint hangs in."""
+
 REISSUE_CODE = """
 update checkpoint set code_number = code_number + 1, code_kid = $2
 where id = $1 and deleted_at is null returning code_number

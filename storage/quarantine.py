@@ -54,7 +54,7 @@ update quarantine set state = 'DISCARDED', resolved_at = now(), resolved_by = $2
 REMEMBER_REPLAYED = """
 insert into sync_outcome
     (device_id, officer_id, lane, sequence, mutation_id, content_sha256, outcome, code, row_id, rev, detail)
-values ($1, $2, $3, $4, $5, $6, $7, null, $8, $9, '{}')
+values ($1, $2, $3, $4, $5, $6, $7, null, $8, $9, $10::jsonb)
 on conflict do nothing
 """
 """The answer for a phone that pushes, in a later session, what it had surrendered; one that was answered before stays so."""

@@ -468,7 +468,7 @@ class PushKind(Term):
     TEST = "TEST", "Nothing: it shows that an SOS would arrive. The phone tells of it."
     ASSIGNED = "ASSIGNED", "A supervisor has sent this officer to an alert, or freed him."
     NOTICE = "NOTICE", "A notice that presses."
-    ASK = "ASK", "This officer's call for help came late: does he still need help?"
+    ASK = "ASK", "This officer's call for help came late; it asks whether help is still needed."
     SYNC = "SYNC", "The phone holds records for too long: it should push and pull."
     QUARANTINE = (
         "QUARANTINE",

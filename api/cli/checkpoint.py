@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.exits import plainly, run
-from api.cli.session import database, note, operator, out, reading, settings, table, writing
+from api.cli.session import (
+    database,
+    note,
+    operator,
+    out,
+    poke_checkpoint,
+    reading,
+    settings,
+    table,
+    writing,
+)
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -75,6 +85,7 @@ def add(
                 latitude=latitude,
                 longitude=longitude,
             )
+            await poke_checkpoint(connection, added)
         out(str(added))
 
     run(work())
@@ -140,7 +151,9 @@ def reissue(code: Code, station: Station = None) -> None:
         from patrol.checkpoints import reissue_code
 
         async with _keyed() as (connection, keys):
-            number = await reissue_code(connection, keys, await _id_of(connection, station, code))
+            checkpoint = await _id_of(connection, station, code)
+            number = await reissue_code(connection, keys, checkpoint)
+            await poke_checkpoint(connection, checkpoint)
         out(str(number))
         note(f"Print it with `patrol checkpoint qr {code}` and hang it in place of the old one.")
 
@@ -163,7 +176,9 @@ async def _set_active(station: str | None, code: str, active: bool) -> None:
     from patrol.checkpoints import set_checkpoint_active
 
     async with writing() as connection:
-        await set_checkpoint_active(connection, await _id_of(connection, station, code), active)
+        checkpoint = await _id_of(connection, station, code)
+        await set_checkpoint_active(connection, checkpoint, active)
+        await poke_checkpoint(connection, checkpoint)
 
 
 @asynccontextmanager

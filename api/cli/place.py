@@ -60,6 +60,7 @@ def add_station(
                 latitude=latitude,
                 longitude=longitude,
             )
+            await poke_station(connection, station, ["stations"])
         out(str(station))
 
     run(work())

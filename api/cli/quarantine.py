@@ -111,13 +111,13 @@ def replay(
 
     async def work() -> bool:
         from patrol.sync import quarantine
-        from schema.reading import read_change
+        from schema.reading import read_kept
 
         taken = True
         for item in items:
             async with writing() as connection:
                 became = await quarantine.replay(
-                    connection, item, by=str(operator()), reason=reason, read=read_change, overrule=overrule
+                    connection, item, by=str(operator()), reason=reason, read=read_kept, overrule=overrule
                 )  # fmt: skip
             out("\t".join((str(item), became.outcome.value, became.code or "-")))
             taken = taken and became.taken

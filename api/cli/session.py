@@ -101,6 +101,15 @@ async def poke_station(connection: Any, station: Any, subjects: Sequence[str]) -
     await poke_at_commit(connection, [row["id"] for row in rows], subjects)
 
 
+async def poke_checkpoint(connection: Any, checkpoint: Any) -> None:
+    """Tells the phones of the place where a checkpoint hangs, at the commit, that it has changed."""
+    from api.live import poke_at_commit
+    from patrol.checkpoints import scope_of
+
+    scope = await scope_of(connection, checkpoint)
+    await poke_at_commit(connection, [] if scope is None else [scope], ["checkpoints"])
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Shows rows as a table on a terminal, and as tab-separated lines to a program."""
     if not sys.stdout.isatty():

@@ -30,6 +30,9 @@ from storage.vocabulary import CameraKind
 HelpCode = Callable[[str], Awaitable[str]]
 
 BUDDHIST_YEARS = 543
+POLES = ("MST-P01", "MST-P05")
+"""In the beats of different officers: the second one in that of the officer whose app is of an earlier release."""
+
 POLLS = ("MST-CITY", "MST-VOLUNTEERS", "MST-RADIO")
 """The partners that also poll during the hour: all detail, coarse and late, and one without cameras."""
 
@@ -118,6 +121,7 @@ def _phone(people: Cast, number: int, options: Options) -> Phone:
 
 async def _devices(people: Cast, client: httpx.AsyncClient, options: Options) -> None:
     office, places = people.office, people.places
+    places.posts.sort(key=lambda row: str(row["code"]))
     rng = Random(f"{options.seed}/cameras")  # noqa: S311  # a choice, not a secret
     frame = await _frames(options, rng)
 
@@ -129,7 +133,7 @@ async def _devices(people: Cast, client: httpx.AsyncClient, options: Options) ->
     street.sort(key=lambda row: str(row["code"]))
     chosen = rng.sample(street, min(options.cameras, len(street)))
     people.cameras = [await camera(row) for row in sorted(chosen, key=lambda row: row["code"])]
-    for post in sorted(places.posts, key=lambda row: str(row["code"]))[:2]:
+    for post in [row for row in places.posts if row["code"] in POLES]:
         key = await office.post_key(post["id"])
         people.poles.append(Pole(client, post["id"], post["code"], post["name"], key))
         if post["camera"] is not None:

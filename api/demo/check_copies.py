@@ -11,7 +11,7 @@ from api.demo.phone import Phone
 from mobile_contracts.reference import SUBJECTS, Account, Row
 
 ROUNDS = 5
-"""Somebody else may use the same server: copies are compared when nothing has changed between two pulls."""
+"""The server works on, and somebody else may use it: copies are compared when nothing has changed between two pulls."""
 
 LISTED = {
     "incidents": "id scopeId stationId category severity status title description latitude longitude accuracyM "
@@ -44,6 +44,8 @@ async def check_copies(cast: Cast, newcomer: Phone) -> list[Finding]:
             profile.scopes == new.scopes,
             f"{phone.name}, {profile.badge}: other scopes than a new phone",
         )
+    # Steps of a chain come to their ends by themselves, also while the first copies are compared.
+    await _settle(*(profile for _, profile in _everybody(cast)))
     return [fresh, _among_each_other(cast), await _with_lists(cast)]
 
 

@@ -59,11 +59,11 @@ class ControlRoom:
             self.called[alert["id"]] = accepted
 
     async def _send_somebody(self, desk: Account) -> None:
-        """Sends an officer to a call that waits for it: one who has its beat, the last signed in first."""
-        for alarm in self.alarms.by_id.values():
+        """Sends an officer to a call that waits for it: one who has its beat, rather one whose app is of an earlier release."""
+        for alarm in list(self.alarms.by_id.values()):
             if not alarm.waits or alarm.sent or alarm.acknowledged_at is not None:
                 continue
-            for phone in reversed(self.cast.phones):
+            for phone in sorted(self.cast.phones, key=lambda phone: not phone.older):
                 away = phone is self.cast.control_room or not phone.line.online
                 if away or alarm.id not in phone.officer.copy.rows("alerts"):
                     continue

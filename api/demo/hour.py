@@ -104,8 +104,9 @@ def _shown(phones: int) -> list[Beat]:
         Beat(36, verb="reassign", more={"badge": PATROLS[2]}),
         Beat(46, verb="assign_back", more={"badge": PATROLS[2]}),
         Beat(42, verb="citizen"),
-        Beat(47, verb="press", more={"pole": 1, "times": 1, "waits": True}),
         Beat(50, first, "move_incident"),
+        # When everybody has signal again, so that the supervisor may choose whom he sends.
+        Beat(52.5, verb="press", more={"pole": 1, "times": 1, "waits": True}),
         # Whoever is alone has nobody who could agree that it was a mistake.
         *([Beat(53, second, "sos", {"mistake": True})] if phones > 1 else []),
     ]

@@ -62,7 +62,8 @@ async def push(
             await connection.execute(ADVANCE_LANE, *holder, last, state["current_epoch"])
         answers += [
             {"sequence": one["sequence"], "mutationId": one["mutation_id"], "outcome": "APPLIED",
-             "rowId": one["row_id"], "rev": 1, "code": None, "first": None, "expected": None, "detail": {}}
+             "rowId": one["row_id"], "rev": 1, "code": None, "first": None, "expected": None, "detail": {},
+             "reason": None, "reasonTh": None}
             for one in outcomes
         ]  # fmt: skip
     now, epoch = datetime.now(UTC), state["current_epoch"]

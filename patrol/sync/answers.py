@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import orjson
 
@@ -47,8 +47,22 @@ def is_repeat(mutation: Mutation, before: Any) -> bool:
         return False
     if bytes(before["content_sha256"]) == mutation.digest:
         return True
-    # Two releases of the server read it differently, so that their digests differ.
-    return mutation.raw is not None or "unread" in orjson.loads(before["detail"])
+    if "pending" in before or not before["same_lane"]:
+        return False
+    # One release of the server could read it and another could not, so that their digests differ.
+    unread = "unread" in orjson.loads(before["detail"])
+    return unread is not (mutation.raw is not None)
+
+
+def kept_as(mutation: Mutation, before: Any) -> Mutation:
+    """What is kept of a mutation whose number or id is taken; `before` is the stored answer to its id, if there is one.
+
+    Where that is an answer to another content it gets an id of its own, always the same: one item is kept for each id, and
+    what became of the other must not stand for it when somebody replays it.
+    """
+    if before is None or is_repeat(mutation, before):
+        return mutation
+    return replace(mutation, mutation_id=uuid5(mutation.mutation_id, mutation.digest.hex()))
 
 
 def pending(mutation: Mutation) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
@@ -80,6 +80,13 @@ class Effect:
     detail: Mapping[str, Any] = field(default_factory=dict)
     scopes: Sequence[UUID] = ()
     alerts: Sequence[UUID] = ()
+
+
+def telling_unread(mutation: Mutation, effect: Effect) -> Effect:
+    """The effect with what of the mutation could not be read, which is also how a later release knows it again."""
+    if not mutation.unread:
+        return effect
+    return replace(effect, detail={**effect.detail, "unread": dict(mutation.unread)})
 
 
 def refused(mutation: Mutation, problem: type[Problem], **detail: Any) -> Effect:

@@ -8,7 +8,7 @@ from what was stored. After a restore a lane goes on where the phone still can (
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -27,10 +27,10 @@ from patrol.errors import (
     VariableInvalid,
 )
 from patrol.sync.adoption import NOTHING_SAID, Held, Holder, Lost, adopt, in_gaps
-from patrol.sync.answers import Answer, is_repeat, pending, plain, repeat, twin
+from patrol.sync.answers import Answer, is_repeat, kept_as, pending, plain, repeat, twin
 from patrol.sync.epoch import begin_epoch_after
 from patrol.sync.kinds import KINDS
-from patrol.sync.mutation import Author, Effect, Mutation, refused
+from patrol.sync.mutation import Author, Effect, Mutation, refused, telling_unread
 from storage.database import Connection, Database
 from storage.faults import DatabaseUnavailable
 from storage.history import EpochCause
@@ -60,16 +60,15 @@ _KEPT = (MutationOutcome.REJECTED, MutationOutcome.CONFLICT)
 class Pushed:
     """The answers to a push, the lane's state after it, and whom to poke.
 
-    `epoch` and `durable_through` are None while the database has not been reached.
+    `epoch` and `durable_through` are None while the database has not been reached. `news` are the alerts that are told to
+    scopes beside a subject: who has one scope is not alarmed by what was pushed beside it for another.
     """
 
     answers: list[Answer] = field(default_factory=list)
     applied_sequence: int = 0
     epoch: UUID | None = None
     durable_through: datetime | None = None
-    scopes: set[UUID] = field(default_factory=set)
-    alerts: list[UUID] = field(default_factory=list)
-    subjects: set[str] = field(default_factory=set)
+    news: dict[tuple[frozenset[UUID], str], list[UUID]] = field(default_factory=dict)
 
 
 async def push(
@@ -112,9 +111,6 @@ async def push(
         pushed.answers += done.answers
         pushed.applied_sequence = done.applied_sequence
         pushed.epoch, pushed.durable_through = done.epoch, done.durable_through
-        pushed.scopes |= done.scopes
-        pushed.subjects |= done.subjects
-        pushed.alerts += done.alerts
         committed(done)
     return pushed
 
@@ -189,7 +185,8 @@ class _Chunk:
         done.answers += [
             plain(one, MutationOutcome.SEQUENCE_REUSED, SequenceReused.code) for one in reused
         ]
-        await self._keep([(one, SequenceReused.code, {}) for one in reused])
+        kept = [kept_as(one, by_mutation.get(one.mutation_id)) for one in reused]
+        await self._keep([(one, SequenceReused.code, {}) for one in kept])
         # Going on proves that no hole is left, so the lane is bound to the epoch.
         moved = done.applied_sequence > state["applied_sequence"]
         epoch = state["current_epoch"] if moved else state["epoch_id"]
@@ -256,10 +253,9 @@ class _Chunk:
                     detail=dict(effect.detail),
                 )
             )
-            done.scopes.update(effect.scopes)
-            done.alerts += effect.alerts
-            if effect.scopes:
-                done.subjects.add(KINDS[mutation.kind].subject)
+            if effect.scopes or effect.alerts:
+                about = (frozenset(effect.scopes), KINDS[mutation.kind].subject)
+                done.news.setdefault(about, []).extend(effect.alerts)
         done.applied_sequence = max(done.applied_sequence, fresh[-1].sequence)
         fresh.clear()
 
@@ -271,10 +267,7 @@ class _Chunk:
         effects: dict[int, Effect] = {}
         for kind, group in groups.items():
             for mutation, effect in await self._halved(kind, group, author):
-                if mutation.unread:
-                    detail = {**effect.detail, "unread": dict(mutation.unread)}
-                    effect = replace(effect, detail=detail)
-                effects[mutation.sequence] = effect
+                effects[mutation.sequence] = telling_unread(mutation, effect)
         return [(one, effects[one.sequence]) for one in run]
 
     async def _halved(

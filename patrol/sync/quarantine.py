@@ -30,7 +30,7 @@ from patrol.errors import (
 )
 from patrol.incidents import FIELDS_TOLD
 from patrol.sync.kinds import KINDS
-from patrol.sync.mutation import UNREADABLE, Author, Effect, Mutation, refused
+from patrol.sync.mutation import UNREADABLE, Author, Effect, Mutation, refused, telling_unread
 from patrol.sync.overdue import ask_to_tell
 from storage.database import Connection, Database
 from storage.job_turns import Every
@@ -135,8 +135,12 @@ async def replay(
     effect = (
         Effect(MutationOutcome.REJECTED, item, code=ChangeUnreadable.code)
         if mutation is None
-        else await _apply(connection, kept, _contested(kept, mutation, overrule=overrule))
+        else telling_unread(
+            mutation,
+            await _apply(connection, kept, _contested(kept, mutation, overrule=overrule)),
+        )
     )
+    detail = orjson.dumps(dict(effect.detail), default=str).decode()
     if mutation is not None and effect.outcome in _TAKEN:
         await connection.execute(SETTLE_ITEM, item, effect.outcome.value, by, why)
         await connection.execute(
@@ -150,9 +154,9 @@ async def replay(
             effect.outcome.value,
             effect.row_id,
             effect.rev,
+            detail,
         )
     else:
-        detail = orjson.dumps(dict(effect.detail), default=str).decode()
         await connection.execute(KEEP_ITEM, item, effect.code, effect.outcome.value, detail)
     await audit(
         connection,

@@ -132,19 +132,26 @@ class Mutations:
             OperationTooCostly: its answer can have more values than one request may, or a list in its variables is too long.
             TooLarge: so it is, and what it lists can be split.
         """
-        operation.keep_entries(variables)
         values = operation.variables(variables) if operation.conditions else None
         plan: Plan = operation.compiled(values, lambda document: self._compile(operation, document))
-        if plan.short is None and values is None:
+        way = plan.short[2] if plan.short is not None else None
+        if way is not None:
+            operation.entries.keep(variables, outside=way.sifts)
+        elif values is None:
             values = operation.variables(variables)
         plan.cost.keep(values, operation.limits)
         run = Answering(plan, context, self.role)
-        result = await self._short(run, variables)
-        if result is None and plan.short is not None:
-            variables, unread = plan.short[2].sifted(variables)
-            if unread:
-                run.context = replace(context, unread=unread)
+        result = None
+        if way is not None:
+            if way.keeps(variables):
                 result = await self._short(run, variables)
+            if result is None:
+                variables, unread = way.sifted(variables)
+                if unread:
+                    run.context = replace(context, unread=unread)
+                    result = await self._short(run, variables)
+            if result is None:
+                operation.entries.keep(variables)
         if result is None:
             result = await self._stock(operation, variables, run)
         return result, [formatted(error, problem) for error, problem in run.problems]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -45,8 +46,12 @@ class Sieve:
     kind: GraphQLInputType
     struct: Struct
     answerable: Callable[[Any], bool]
+    keeps: Callable[[Any], bool]
+    """Whether the lists inside of an entry are short enough, which neither way asks by itself."""
 
     def fits(self, entry: Any) -> bool:
+        if not self.keeps(entry):
+            return False
         try:
             msgspec.convert({"entry": entry}, self.struct)
         except msgspec.ValidationError:
@@ -66,6 +71,18 @@ class Short:
     names: Sequence[str]
     constants: Mapping[str, Any]
     sieve: Sieve | None = None
+
+    @property
+    def sifts(self) -> str | None:
+        """The variable of which each entry is judged by itself."""
+        return None if self.sieve is None else self.sieve.name
+
+    def keeps(self, variables: Mapping[str, Any]) -> bool:
+        """Whether the lists inside of all entries are short enough."""
+        entries = None if self.sieve is None else variables.get(self.sieve.name)
+        if self.sieve is None or not isinstance(entries, list):
+            return True
+        return all(self.sieve.keeps(one) for one in entries)
 
     def sifted(self, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
         """The variables with a list of what fits, and the entries that do not; all of them where a misfit has no answer."""
@@ -143,11 +160,13 @@ def _compiled(
     struct = structs.make(
         definition.name.value if definition.name else "Variables", slots, closed=False
     )
-    sieve = None if declared.sift is None else _sieve(declared.sift, slots, structs)
+    sieve = None if declared.sift is None else _sieve(operation, declared.sift, slots, structs)
     return Short(declared.rule, struct, [one.name for one in slots], constants, sieve)
 
 
-def _sieve(sift: Sift, slots: Sequence[Slot], structs: Structs) -> Sieve | None:
+def _sieve(
+    operation: Operation, sift: Sift, slots: Sequence[Slot], structs: Structs
+) -> Sieve | None:
     """The sieve of the variable that a list comes in; None where it is written into the operation."""
     slot = next((one for one in slots if one.name == sift.argument), None)
     if slot is None:
@@ -155,7 +174,8 @@ def _sieve(sift: Sift, slots: Sequence[Slot], structs: Structs) -> Sieve | None:
     kind = get_nullable_type(slot.kind)
     assert isinstance(kind, GraphQLList)
     entry = structs.make("Entry", [Slot("entry", "entry", kind.of_type, MISSING)])
-    return Sieve(slot.sent_as, kind.of_type, entry, sift.answerable)
+    keeps = partial(operation.entries.fits, slot.sent_as)
+    return Sieve(slot.sent_as, kind.of_type, entry, sift.answerable, keeps)
 
 
 def _variable(

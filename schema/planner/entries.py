@@ -17,7 +17,7 @@ from graphql import (
     type_from_ast,
 )
 
-from patrol.errors import TooLarge
+from patrol.errors import OperationTooCostly, TooLarge
 from schema.planner.limits import Limits, over
 
 
@@ -38,8 +38,8 @@ class Entries:
             (one.variable.name.value, type_from_ast(schema, one.type)) for one in definitions
         ]
 
-    def keep(self, given: Mapping[str, Any]) -> None:
-        """Refuses what is too long.
+    def keep(self, given: Mapping[str, Any], *, outside: str | None = None) -> None:
+        """Refuses what is too long; of the variable `outside` only its own length, because its entries are sieved.
 
         Raises:
             TooLarge: more inputs than the mutation or the pull takes.
@@ -47,11 +47,22 @@ class Entries:
         """
         for name, kind in self._kinds:
             if isinstance(given.get(name), list | dict):
-                self._keep(name, kind, given[name])
+                self._keep(name, kind, given[name], inside=name != outside)
 
-    def _keep(self, name: str, kind: Any, value: Any) -> None:
+    def fits(self, name: str, entry: Any) -> bool:
+        """Whether the lists inside of one entry of a variable are short enough."""
+        kind: Any = next(kind for known, kind in self._kinds if known == name)
+        try:
+            self._keep(name, get_nullable_type(kind).of_type, entry)
+        except (TooLarge, OperationTooCostly):
+            return False
+        return True
+
+    def _keep(self, name: str, kind: Any, value: Any, *, inside: bool = True) -> None:
         kind = get_nullable_type(kind)
-        if isinstance(kind, GraphQLList) and isinstance(value, list):
+        if isinstance(kind, GraphQLList):
+            # A single value stands for a list of it.
+            value = value if isinstance(value, list) else [value]
             most = most_of(kind)
             if most is not None and len(value) > most:
                 raise TooLarge(
@@ -59,7 +70,7 @@ class Entries:
                 )
             if most is None and len(value) > self._limits.entries:
                 raise over("entries", self._limits.entries, len(value))
-            if self._has_lists(kind.of_type):
+            if inside and self._has_lists(kind.of_type):
                 for one in value:
                     self._keep(name, kind.of_type, one)
         elif isinstance(kind, GraphQLInputObjectType) and isinstance(value, dict):

@@ -144,12 +144,13 @@ class Operation:
     def is_subscription(self) -> bool:
         return self.definition.operation is OperationType.SUBSCRIPTION
 
-    def keep_entries(self, given: dict[str, Any]) -> None:
-        """Refuses lists that are too long, before anything is made of them; see `schema.planner.entries`."""
+    @property
+    def entries(self) -> Entries:
+        """How long the lists in its variables may be."""
         if self._entries is None:
             definitions = self.definition.variable_definitions or ()
             self._entries = Entries(self.schema, definitions, self.limits)
-        self._entries.keep(given)
+        return self._entries
 
     def variables(self, given: dict[str, Any]) -> VariableValues | None:
         """Coerced variables.
@@ -158,7 +159,7 @@ class Operation:
             RequestErrors: a value does not fit its type.
             TooLarge, OperationTooCostly: a list is too long.
         """
-        self.keep_entries(given)
+        self.entries.keep(given)
         if self._variables is None:
             self._variables = Variables(self.schema, self.definition.variable_definitions or ())
         values = self._variables.read(given)

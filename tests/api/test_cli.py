@@ -208,7 +208,7 @@ async def test_an_import_pokes_the_phones_of_the_station_and_one_without_changes
         imported = (file.split(".")[0], "import", str(EXAMPLES / file))
         await patrol.ok(*imported)
         async with asyncio.timeout(20):
-            scopes, named, _ = orjson.loads(await heard.get())
+            [(scopes, named, _)] = orjson.loads(await heard.get())
         zones = [row["id"] for row in await owner.fetch("select id from zone")]
         assert (set(scopes), named) == ({str(one) for one in (station, *zones)}, subjects)
         await patrol.ok(*imported)

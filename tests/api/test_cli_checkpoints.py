@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 from PIL import Image
 
 from api.cli.exits import Exit
+from api.live import CHANNEL
 from patrol.checkpoints import read_code
 from tests.api.cli_support import CommandLine, on_database
 
@@ -28,6 +32,30 @@ def is_svg(file: str) -> bool:
 
 
 WHERE = ("--latitude", "16.713", "--longitude", "98.571")
+
+
+async def test_every_act_on_a_checkpoint_or_station_pokes_its_phones_and_a_refused_one_nobody(
+    patrol: CommandLine, owner: asyncpg.Connection
+) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    def hear(*told: Any) -> None:
+        heard.put_nowait(told[3])
+
+    await owner.add_listener(CHANNEL, hear)
+    station = str(await owner.fetchval("select id from station"))
+    told = [[[station], ["checkpoints"], []]]
+    for act in (("add", "K1", "--name", "Gate", *WHERE), ("reissue", "K1"), ("retire", "K1"), ("restore", "K1")):  # fmt: skip
+        await patrol.ok("checkpoint", *act)
+        async with asyncio.timeout(20):
+            assert orjson.loads(await heard.get()) == told, act
+    assert (await patrol("checkpoint", "restore", "K1")).code == Exit.REFUSED
+    new = await patrol.ok(
+        *("station", "add", "TAK", "--name", "Tak", "--latitude", "16.9", "--longitude", "99.1")
+    )
+    async with asyncio.timeout(20):
+        assert orjson.loads(await heard.get()) == [[[new.strip()], ["stations"], []]]
+    await owner.remove_listener(CHANNEL, hear)
 
 
 async def test_a_checkpoint_is_added_listed_printed_reissued_and_retired(

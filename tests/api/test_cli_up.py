@@ -132,6 +132,10 @@ async def test_what_up_prints_works_when_pasted_and_survives_a_kill(tmp_path: Pa
         alert = await pasted(press)
         assert alert["joined"] is False
         assert status_of(await picture_link(ask)) == 200
+        page = re.search(r"^  (http\S+/help/\S+)$", first.text, re.MULTILINE)
+        assert page
+        assert status_of(page[1]) == 200
+        assert str(alert["alertId"]) in await patrol.ok("alert", "list")
 
         # A command beside it uses the servers that run.
         assert "MST-002" in await patrol.ok("officer", "list")
@@ -150,6 +154,7 @@ async def test_what_up_prints_works_when_pasted_and_survives_a_kill(tmp_path: Pa
         # The token is kept as a hash only; what was stored and the keys to try are still there.
         assert token[0] not in second.text
         assert "patrol admin token" in second.text
+        assert page[1].partition("/help/")[2] in second.text
         again = await pasted(second.commands[2])
         assert (again["alertId"], again["joined"]) == (alert["alertId"], True)
         assert status_of(await picture_link(second.commands[1])) == 200

@@ -6,18 +6,28 @@ import io
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from PIL import Image
 
+from api.demo import film
+from api.demo.alarms import Alarm, Alarms
+from api.demo.check_calls import _called_off, _citizen, _ended, _silent
 from api.demo.check_partners import Grant, _grants, _redacted, rounded
+from api.demo.check_recordings import LENGTH, _seconds
 from api.demo.finding import Finding
 from api.demo.hour import PATROLS, SUPERVISOR, crews, plan
 from api.demo.photos import LONGEST_SIDE, NoPhotos, load_photos, taken_by
 from patrol.images import inspect_jpeg
 from tests.world import now
+
+if TYPE_CHECKING:
+    from api.demo.cast import Cast
+    from mobile_contracts.reference import Account
 
 ZONE = str(uuid4())
 
@@ -49,8 +59,11 @@ def test_every_hour_has_what_the_demo_promises(seed: int) -> None:
     verbs = {beat.verb for beat in beats}
     assert verbs >= {
         "report", "change", "follow_up", "lose_signal", "find_signal", "weak", "strong", "switch", "sos",
-        "press", "foreign_report", "contest", "move_incident", "reassign", "assign_back",
+        "press", "foreign_report", "contest", "move_incident", "reassign", "assign_back", "film", "citizen",
     }  # fmt: skip
+    calls = [beat.more for beat in beats if beat.verb in ("sos", "press")]
+    for special in ("silent", "mistake", "waits"):
+        assert sum(special in more for more in calls) == 1
     assert all(0 <= beat.minute <= 60 for beat in beats)
     offline: set[int] = set()
     for beat in beats:
@@ -169,3 +182,53 @@ def test_times_agree_however_they_are_written() -> None:
         {"a": {"at": "2026-11-23T08:00:00.5+00:00"}},
     )
     assert finding.agrees
+
+
+def a_story(*events: tuple[str, str], resolution: str | None = "HELPED") -> dict[str, Any]:
+    told = [{"kind": kind, "officer": {"id": who}} for kind, who in events]
+    return {"events": told, "resolution": resolution}
+
+
+def test_a_call_that_one_person_called_off_is_found() -> None:
+    alarms = Alarms({"a": Alarm("a", "x", 0.0, mistake=cast("Account", object()))})
+    two = a_story(("CANCEL_ASKED", "1"), ("CANCELLED", "2"))
+    assert _called_off(alarms, {"a": two}).agrees
+    for wrong in ((("CANCELLED", "2"),), (("CANCEL_ASKED", "1"), ("CANCELLED", "1"))):
+        assert not _called_off(alarms, {"a": a_story(*wrong)}).agrees
+
+
+def test_a_call_that_ended_without_a_word_or_to_which_nobody_came_is_found() -> None:
+    alarms = Alarms({"a": Alarm("a", "x", 0.0)})
+    whole = (("RAISED", "1"), ("ON_SCENE", "2"), ("CLOSED", "2"))
+    assert _ended(alarms, {"a": a_story(*whole)}).agrees
+    assert not _ended(alarms, {"a": a_story(*whole, resolution=None)}).agrees
+    assert not _ended(
+        alarms, {"a": a_story(*(one for one in whole if one[0] != "ON_SCENE"))}
+    ).agrees
+
+
+def test_a_silent_call_that_made_a_sound_is_found() -> None:
+    people = cast("Cast", SimpleNamespace(phones=[]))
+    quiet, loud = (
+        Alarms({"a": Alarm("a", "x", 0.0, silent=True)}, {"a": [("fid", silent)]})
+        for silent in (True, False)
+    )
+    assert _silent(people, quiet).agrees
+    assert not _silent(people, loud).agrees
+
+
+@pytest.mark.parametrize(
+    "seen", [[], ["OPEN"], ["OPEN", "CLOSED", "OPEN"], ["ON_SCENE", "OPEN", "CLOSED"], ["NONE", "CLOSED"]]
+)  # fmt: skip
+def test_a_citizen_who_was_told_nonsense_is_found(seen: list[str]) -> None:
+    told = SimpleNamespace(citizen=SimpleNamespace(seen=["OPEN", "ON_THE_WAY", "CLOSED"]))
+    assert _citizen(cast("Cast", told)).agrees
+    told.citizen.seen = seen
+    assert not _citizen(cast("Cast", told)).agrees
+
+
+def test_the_film_of_the_demo_is_as_long_as_it_says_and_a_lost_segment_is_noticed() -> None:
+    made = film.segments(3)
+    assert abs(_seconds(b"".join(made)) - LENGTH) < 0.5
+    assert abs(_seconds(b"".join(made[:2])) - LENGTH) > 0.5
+    assert _seconds(b"no film") == 0.0

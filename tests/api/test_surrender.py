@@ -25,7 +25,7 @@ from patrol.keys import KeySet
 from patrol.sync import surrender as rules
 from patrol.sync.lost import lose_device
 from patrol.sync.quarantine import replay, watch
-from schema.reading import read_change
+from schema.reading import read_kept
 from storage.buckets import ObjectStore
 from storage.database import Database
 from storage.principal import system
@@ -158,9 +158,7 @@ async def test_what_was_handed_in_is_applied_when_staff_replays_it(
     item = await owner.fetchval("select id from quarantine")
     for _ in range(2):
         async with database.write(system("test")) as connection:
-            assert (
-                await replay(connection, item, by="test", reason="hers", read=read_change)
-            ).taken
+            assert (await replay(connection, item, by="test", reason="hers", read=read_kept)).taken
     row = await owner.fetchrow("select title, reported_by, device_id from incident")
     assert tuple(row) == ("Seen", world.kanya, holder.device)
     assert await owner.fetchval("select count(*) from sync_lane") == 0
@@ -183,7 +181,7 @@ async def test_a_call_for_help_of_a_newer_app_that_was_handed_in_is_replayed_as_
     first, second = await owner.fetch("select id from quarantine order by sequence")
     async with database.write(system("test")) as connection:
         for item, taken in ((first, True), (second, False)):
-            told = await replay(connection, item["id"], by="t", reason="hers", read=read_change)
+            told = await replay(connection, item["id"], by="t", reason="hers", read=read_kept)
             assert told.taken is taken, told
     row = await owner.fetchrow("select id, status, officer_id from sos_alert")
     assert (str(row["id"]), row["status"], row["officer_id"]) == (called["id"], "OPEN", world.kanya)
@@ -318,7 +316,7 @@ async def test_what_was_handed_in_and_is_pushed_later_takes_effect_once(
     await holder.surrender()
     first = await owner.fetchval("select id from quarantine where sequence = 1")
     async with database.write(system("test")) as connection:
-        await replay(connection, first, by="test", reason="hers", read=read_change)
+        await replay(connection, first, by="test", reason="hers", read=read_kept)
     again = await enrolled(site, database, keys, world, holder.key)
     assert again.device == holder.device
     told = await again.ask(PUSH, lane="RECORDS", mutations=holder.held)

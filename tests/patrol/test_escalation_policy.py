@@ -88,8 +88,8 @@ async def test_an_alert_keeps_the_policy_that_it_was_raised_under(
     assert await put(database, world, {"steps": [{"target": "STATION", "after": 0}]}) == 2
 
     for alert in (before, under):
-        await answer(database, world, alert, AlertStatus.ACKNOWLEDGED, officer=world.kanya)
-        await answer(database, world, alert, AlertStatus.OPEN, officer=world.kanya)
+        await answer(database, world, alert, AlertStatus.ACKNOWLEDGED, officer=world.prasert)
+        await answer(database, world, alert, AlertStatus.OPEN, officer=world.prasert)
 
     built_in = [(step.target.value, step.after.total_seconds()) for step in BUILT_IN.steps]
     assert (await targets(owner, before))[:5] == built_in
