@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import firebase_admin
@@ -161,7 +162,9 @@ class FirebaseNotifier:
     ) -> list[Delivery]:
         known: list[Delivery | None] = [None] * len(addresses)
         work = asyncio.wrap_future(
-            self._thread.submit(self._in_turn(first, self._fill(write, addresses, known, first)))
+            self._thread.submit(
+                self._in_turn(first, partial(self._fill, write, addresses, known, first))
+            )
         )
         try:
             # The thread keeps to its own limits unless it is blocked; then what it has written so far counts.
@@ -176,15 +179,15 @@ class FirebaseNotifier:
 
     # ---- from here on everything runs in the push thread ----
 
-    async def _in_turn(self, first: bool, work: Coroutine[Any, Any, None]) -> None:
+    async def _in_turn(self, first: bool, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Holds ordinary pushes back for as long as a call for help is being sent."""
         if not first:
-            await work
+            await work()
             return
         self._calls += 1
         self._no_calls.clear()
         try:
-            await work
+            await work()
         finally:
             self._calls -= 1
             if not self._calls:

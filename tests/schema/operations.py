@@ -308,6 +308,8 @@ class Maker:
             ]
         if is_enum_type(kind):
             return self.draw(st.sampled_from(list(kind.values)))
+        if kind.name == "Boolean":
+            return self.chance(2)
         if name == "first":
             return 200 if self.chance(12) else self.draw(st.integers(1, 6))
         return self.draw(st.sampled_from(self.known.get(f"{name} {root}") or self.known[kind.name]))

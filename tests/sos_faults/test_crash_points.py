@@ -130,6 +130,7 @@ async def enumerate_all(
     raise AssertionError("a run never came to its end")
 
 
+@pytest.mark.prove
 async def test_a_worker_that_dies_at_each_seventh_point_of_a_step_loses_nobody(
     scene: Scene,
 ) -> None:
@@ -170,6 +171,7 @@ def finished_first(services: Services) -> Mapping[str, JobKind]:
     return sos_jobs(replace(services, notifier=cast(Any, FinishesFirst(services))))
 
 
+@pytest.mark.prove
 async def test_the_enumeration_sees_a_step_that_is_finished_before_its_people_are_called(
     scene: Scene,
 ) -> None:

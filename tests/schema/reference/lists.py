@@ -144,7 +144,9 @@ def incident(row: Record, given: Given) -> bool:
 
 
 def alert(row: Record, given: Given) -> bool:
-    return _words("status", row, given)
+    return _words("status", row, given) and same(
+        row, given, "resolution_missing", "resolutionMissing"
+    )
 
 
 def picture(row: Record, given: Given) -> bool:
