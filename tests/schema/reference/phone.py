@@ -19,7 +19,7 @@ from tests.schema.reference.naive import Naive
 
 TABLES = (
     "station", "zone", "camera", "camera_state", "sos_post", "incident", "sos_alert", "sos_step", "sos_recipient", "sos_response",
-    "sos_clip", "sos_clip_segment",
+    "sos_clip", "sos_clip_segment", "sos_event", "sos_post_mute", "sos_post_state",
     "officer", "officer_state", "snapshot", "stored_object", "community", "incident_note", "media", "notice",
     "track_point", "checkpoint_key", "signing_key",
 )  # fmt: skip
@@ -43,6 +43,8 @@ ONES = {
     ("Alert", "responder"): ("officer", "acknowledged_by", "id"),
     ("AlertRecipient", "officer"): ("officer", "officer_id", "id"),
     ("AlertResponse", "officer"): ("officer", "officer_id", "id"),
+    ("AlertEvent", "officer"): ("officer", "officer_id", "id"),
+    ("SosPost", "state"): ("sos_post_state", "id", "post_id"),
 }
 
 MANIES = {
@@ -54,6 +56,8 @@ MANIES = {
     ("Alert", "responses"): ("sos_response", "alert_id", "created_at"),
     ("Alert", "media"): ("media", "alert_id", "taken_at"),
     ("Alert", "clips"): ("sos_clip", "alert_id", "started_at"),
+    ("Alert", "events"): ("sos_event", "alert_id", "at"),
+    ("SosPost", "mutes"): ("sos_post_mute", "post_id", "created_at"),
     ("Clip", "segments"): ("sos_clip_segment", "clip_id", "sequence"),
     ("Incident", "notes"): ("incident_note", "incident_id", "occurred_at"),
     ("Incident", "media"): ("media", "incident_id", "taken_at"),
